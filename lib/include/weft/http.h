@@ -1,0 +1,161 @@
+/* weft/http.h: writing request handlers, and serving them.
+ *
+ * A handler is a function `int handler(weft_http *h, void *arg)` that runs in a coroutine of its
+ * connection. It returns 0 when it has answered, a status (404) for that status's plain answer, or
+ * a negative errno, which becomes the fitting one (-ENOENT 404, -EACCES 403, -EINVAL 400, -EEXIST
+ * 409, -EMSGSIZE 413, -ETIMEDOUT 504, -ENOMEM 503, else 500) and a log line. When the head has
+ * gone out already, the connection is cut, so that the client cannot take the rest for whole.
+ *
+ * Slices that the request gives live as long as the request. */
+#ifndef WEFT_HTTP_H
+#define WEFT_HTTP_H
+
+#include <weft/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_app weft_app;
+typedef struct weft_http weft_http;
+typedef int weft_handler(weft_http *h, void *arg);
+
+/* ---- the application ---- */
+
+/* A new, empty application. Returns NULL when memory is out. Free with weft_app_free. */
+WEFT_API weft_app *weft_app_new(void);
+WEFT_API void weft_app_free(weft_app *app);
+
+/* Routes `method` and `pattern` to `handler(h, arg)`. A pattern is a path whose segments are text,
+ * `{name}` (one segment) or, last, `{name...}` (the rest of the path, which may be empty). The most
+ * specific pattern wins, whatever the order. An invalid pattern, or one that conflicts with an
+ * earlier one, is remembered and refused with both patterns named when the application starts
+ * (weft_app_main prints it and gives exit status 2).
+ * Returns 0; -EINVAL, -EEXIST or -ENOMEM, which need not be looked at. Before serving only. */
+WEFT_API int weft_route(weft_app *app, const char *method, const char *pattern,
+                        weft_handler *handler, void *arg);
+WEFT_API int weft_get(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
+WEFT_API int weft_post(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
+WEFT_API int weft_put(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
+WEFT_API int weft_patch(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
+WEFT_API int weft_delete(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
+/* Any method. A pattern with the method named is more specific. */
+WEFT_API int weft_any(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
+
+/* A group: routes under `prefix` with middleware of their own. Freed with its application. */
+WEFT_API weft_app *weft_app_group(weft_app *app, const char *prefix);
+
+/* Adds middleware: it runs before the handlers of this application or group, in the order of the
+ * calls, and goes on with weft_next. */
+WEFT_API int weft_use(weft_app *app, weft_handler *middleware, void *arg);
+
+/* Runs the rest of the chain and returns its result, a handler's. Before it returns, the default
+ * answer for a status or an error has been made (not yet sent). May park. */
+WEFT_API int weft_next(weft_http *h);
+
+/* ---- serving ---- */
+
+enum { WEFT_MAX_LISTEN = 16 };
+
+/* How an application is served; a zero field means its default, never "no limit". Durations are
+ * nanoseconds, sizes bytes. */
+typedef struct weft_serve_opts {
+    const char *listen[WEFT_MAX_LISTEN]; /* host:port, [ipv6]:port, :port or unix:PATH */
+    int threads;              /* processors; default weft_default_procs() */
+    int quiet;                /* 1: do not print the address on start */
+    int64_t max_body;         /* request body; default 1 MB */
+    size_t max_header_bytes;  /* request line and headers; default and at most 16 KB */
+    int max_headers;          /* header lines; default and at most 100 */
+    int max_connections;      /* default: descriptors allowed, less a reserve */
+    int64_t header_timeout;   /* from a request's first byte to its head's end; default 10 s */
+    int64_t body_timeout;     /* a wait for the next bytes of a body; default 20 s */
+    int64_t idle_timeout;     /* keep-alive between requests; default 75 s */
+    int64_t write_timeout;    /* a wait for the client to take bytes; default 30 s */
+    int64_t drain_timeout;    /* requests in flight at shutdown; default 10 s */
+    void (*on_ready)(void *arg); /* called once, when it accepts connections */
+    void *on_ready_arg;
+} weft_serve_opts;
+
+/* Serves `app` on one address until SIGTERM or SIGINT, then drains: accepting stops, requests in
+ * flight finish (bounded), idle connections close.
+ * Returns an exit status: 0; 1 when serving failed; 2 when it could not start (said on stderr in
+ * one line). Blocks the calling thread. Frees nothing. */
+WEFT_API int weft_app_main(weft_app *app, const char *address);
+WEFT_API int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts);
+
+/* ---- the request ---- */
+
+WEFT_API weft_str weft_method(weft_http *h);
+WEFT_API weft_str weft_target(weft_http *h);       /* as sent: "/a%20b?x=1" */
+WEFT_API weft_str weft_path(weft_http *h);         /* the target's path, as sent */
+WEFT_API weft_str weft_query_string(weft_http *h); /* after '?', as sent; {NULL, 0} when absent */
+/* A parameter of the pattern, percent-decoded; {NULL, 0} when the pattern has no such name. */
+WEFT_API weft_str weft_param(weft_http *h, const char *name);
+/* The first value of a query parameter, decoded; {NULL, 0} when absent. */
+WEFT_API weft_str weft_query(weft_http *h, const char *name);
+/* The first header of that name, in any case; {NULL, 0} when absent. */
+WEFT_API weft_str weft_header(weft_http *h, const char *name);
+/* Header number `i` from 0 in the order sent. Returns 1, or 0 past the last. */
+WEFT_API int weft_header_at(weft_http *h, size_t i, weft_str *ret_name, weft_str *ret_value);
+/* The peer's address, "127.0.0.1:4711". */
+WEFT_API weft_str weft_peer(weft_http *h);
+
+/* Reads the next bytes of the request's body, at most `len`; parks.
+ * Returns the count; 0 at the end; -EMSGSIZE past the body limit (answers 413); -ETIMEDOUT (408);
+ * -EINVAL for a broken chunked body (400); -ECONNRESET when the client has gone. */
+WEFT_API ssize_t weft_body_read(weft_http *h, void *buf, size_t len);
+
+/* Reads the whole body, bounded by the body limit, into the request's memory; parks.
+ * Returns 0 or weft_body_read's errors, or -ENOMEM. */
+WEFT_API int weft_body_all(weft_http *h, weft_str *ret_body);
+
+/* Memory that lives as long as the request, aligned to 16; NULL when memory is out. */
+WEFT_API void *weft_alloc(weft_http *h, size_t size);
+
+/* ---- the answer ---- */
+
+/* Adds a header of the answer. Both are copied. Returns 0; -EINVAL for a name that is no token or
+ * a value with CR, LF or NUL; -ENOMEM; -EALREADY when the head has gone out. Content-Length,
+ * Transfer-Encoding, Connection and Date are weft's own: -EINVAL. weft_set_header replaces earlier
+ * headers of the name; weft_add_header does not. */
+WEFT_API int weft_set_header(weft_http *h, const char *name, const char *value);
+WEFT_API int weft_add_header(weft_http *h, const char *name, const char *value);
+WEFT_API int weft_set_header_fmt(weft_http *h, const char *name, const char *format, ...)
+    WEFT_PRINTF(3, 4);
+
+/* Whole answers. Each returns 0, or a negative errno for the handler to return; -EALREADY when an
+ * answer has been made. The content is copied or sent before they return. They may park. */
+WEFT_API int weft_text(weft_http *h, int status, const char *text);
+WEFT_API int weft_textf(weft_http *h, int status, const char *format, ...) WEFT_PRINTF(3, 4);
+WEFT_API int weft_html(weft_http *h, int status, const char *html);
+WEFT_API int weft_bytes(weft_http *h, int status, const char *content_type, const void *data,
+                        size_t len);
+/* JSON from a format: %d %i %u %ld %lld %lu %llu %zu %zd and so on as printf, %g %f with precision,
+ * %s a terminated string as it is, %J a weft_str quoted and escaped ({NULL, 0} gives null), %b an
+ * int as true or false, %% a percent sign. -EINVAL for any other. */
+WEFT_API int weft_json(weft_http *h, int status, const char *format, ...);
+WEFT_API int weft_redirect(weft_http *h, int status, const char *location);
+/* The plain answer of a status, "Not Found\n"; no body for 204 and 304. */
+WEFT_API int weft_status(weft_http *h, int status);
+
+/* A body of unknown length: set headers, then write; chunked for HTTP/1.1, to the connection's end
+ * for 1.0. The status is 200 unless weft_set_status was called. weft_write buffers, weft_flush
+ * sends. The body ends when the handler returns 0. Return 0 or an error. Park. */
+WEFT_API int weft_set_status(weft_http *h, int status);
+WEFT_API int weft_write(weft_http *h, const void *data, size_t len);
+WEFT_API int weft_writef(weft_http *h, const char *format, ...) WEFT_PRINTF(2, 3);
+WEFT_API int weft_flush(weft_http *h);
+
+/* Answers with the file at `path` below the directory `root`, never outside it (neither .. nor
+ * links escape); content type by its name's ending; conditional requests and one range.
+ * Returns 0; -ENOENT; -EACCES; other errors of open(2). Parks. */
+WEFT_API int weft_send_file(weft_http *h, const char *root, weft_str path);
+
+/* A handler for a pattern that ends in {path...}: serves files below `arg`, the root's path (a
+ * const char *); index.html for a directory. */
+WEFT_API int weft_static(weft_http *h, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* weft/net.h: connections by hand. Every call here may park the coroutine, never the thread. */
+#ifndef WEFT_NET_H
+#define WEFT_NET_H
+
+#include <sys/uio.h>
+#include <weft/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A connected byte stream. One coroutine may read while another writes; two must not do the same
+ * thing at once. */
+typedef struct weft_conn weft_conn;
+
+#define WEFT_NO_DEADLINE INT64_MAX
+
+/* Connects to an address and gives the connection in *ret_conn, which the caller closes.
+ *
+ * network: "tcp" (address "127.0.0.1:80", "[::1]:80") or "unix" (address a path).
+ * Returns 0; -EINVAL for an address or network that cannot be read; -ECONNREFUSED, -ETIMEDOUT and
+ * the other errors of connect(2); -EMFILE; -ENOMEM. Parks. */
+WEFT_API int weft_dial(const char *network, const char *address, weft_conn **ret_conn);
+
+/* Reads what is there, at least one byte, at most `len`; parks while there is nothing.
+ * Returns the count; 0 at the end of the stream; -ETIMEDOUT past the read deadline; -ECONNRESET
+ * and the other errors of recv(2). */
+WEFT_API ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len);
+
+/* Writes all of `len` bytes; parks while the peer does not take them.
+ * Returns 0; -ETIMEDOUT past the write deadline; -EPIPE, -ECONNRESET when the peer has gone. After
+ * an error it is unknown how much went out. */
+WEFT_API int weft_conn_write_all(weft_conn *c, const void *buf, size_t len);
+
+/* Writes all of the slices, in as few system calls as the kernel allows; the array is used up (its
+ * entries change). Else as weft_conn_write_all. */
+WEFT_API int weft_conn_writev_all(weft_conn *c, struct iovec *iov, int count);
+
+/* Sends `len` bytes of file `fd` from *offset on and moves *offset past what went out. more: 1 when
+ * other bytes will follow at once.
+ * Returns 0; -EIO when the file ended early; else as weft_conn_write_all. Parks. */
+WEFT_API int weft_conn_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len, int more);
+
+/* Sets when reads and writes give up, as points of weft_now(); WEFT_NO_DEADLINE for never. Cheap:
+ * takes effect at the next wait. Never parks; only from the coroutine that uses that direction. */
+WEFT_API void weft_conn_set_read_deadline(weft_conn *c, int64_t when);
+WEFT_API void weft_conn_set_write_deadline(weft_conn *c, int64_t when);
+
+/* Tells the peer that no more will be written (half-close). Returns 0 or an error. */
+WEFT_API int weft_conn_shutdown_write(weft_conn *c);
+
+/* Closes and frees the connection; NULL is nothing. Only when no coroutine waits on it. */
+WEFT_API void weft_conn_close(weft_conn *c);
+
+/* The peer as "203.0.113.7:4711", "[2001:db8::1]:4711" or "unix:"; written into `buf`, terminated,
+ * at most `size` bytes (64 are enough). Returns its length. */
+WEFT_API size_t weft_conn_peer(const weft_conn *c, char *buf, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

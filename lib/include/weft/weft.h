@@ -1,0 +1,10 @@
+/* weft/weft.h: all of weft's public interface. */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <weft/base.h>
+#include <weft/http.h>
+#include <weft/net.h>
+#include <weft/rt.h>
+
+#endif

@@ -1,0 +1,65 @@
+/* conn.h: a connection as the layers above the network use it.
+ *
+ * A connection is one type-stable record from a pool: its memory is never given back while the
+ * runtime lives, so that a late event of the netpoller can at worst wake its next owner for nothing.
+ *
+ *   who holds it            what it costs
+ *   a coroutine             its stack
+ *   nobody: idle            this record; readiness (or the deadline, or conn_interrupt) spawns a
+ *                           coroutine that runs `on_wake` */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weft/net.h>
+
+#include "poll.h"
+#include "task.h"
+
+/* Why an idle connection's coroutine was spawned. */
+enum conn_wake {
+    CONN_READABLE,    /* bytes or the end of the stream are there, most likely */
+    CONN_DEADLINE,    /* the read deadline passed */
+    CONN_INTERRUPTED, /* conn_interrupt was called */
+};
+
+struct weft_conn {
+    struct poll_desc desc;  /* descriptor, poll words, deadlines */
+    struct task idle_task;  /* what the read word points at while nobody holds the connection */
+    void (*on_wake)(weft_conn *c, enum conn_wake why); /* set by conn_idle */
+    weft_conn *next_free;   /* in the pool */
+    void *owner;            /* for the layer above (the server) */
+    uint64_t served;        /* for the layer above: requests answered */
+    bool is_drained;        /* the last read was short: there is nothing to read until readiness */
+    _Atomic(bool) is_live;  /* between conn_new and weft_conn_close */
+    uint8_t family;         /* AF_INET, AF_INET6, AF_UNIX */
+    uint16_t peer_port;
+    struct in6_addr peer_addr; /* v4 in its first four bytes */
+};
+
+/* Takes over a connected, non-blocking descriptor. It is registered with a netpoller by its first
+ * wait. Returns 0; -ENOMEM (the descriptor stays the caller's). Any thread; does not park. */
+WEFT_MUST_USE int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn);
+
+/* The connection is let go until it is readable: `on_wake(c, why)` then runs in a new coroutine
+ * (on the stack used last), which holds the connection and may start with weft_conn_read.
+ *
+ * Call it last: another coroutine may hold, or have closed, the connection before this returns.
+ * `deadline` is the read deadline meanwhile. A connection that no netpoller knows yet goes to the
+ * processor with the fewest. When it cannot be registered, on_wake comes with CONN_DEADLINE at once.
+ * In a coroutine; does not park. */
+void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline);
+
+/* As weft_conn_read, but does not park: -EAGAIN when nothing is there. */
+ssize_t conn_try_read(weft_conn *c, void *buf, size_t len);
+
+/* Wakes the connection's coroutine if it is idle (on_wake gets CONN_INTERRUPTED); any thread.
+ * A connection that a coroutine holds is not touched. */
+void conn_interrupt(weft_conn *c);
+
+/* Calls `visit` for every live connection, under the pool's lock; visit must not park. */
+void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg);
+
+#endif

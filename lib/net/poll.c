@@ -1,0 +1,218 @@
+/* poll.c: the part of the netpoller that does not depend on the kernel: the poll words and the
+ * deadlines. The states of a word are drawn in poll.h.
+ *
+ * Deadlines are lazy. One timer a descriptor is armed at the earliest deadline asked for; moving a
+ * deadline later only stores it, and the timer, when it fires, looks and arms itself again. Nothing
+ * is inserted or removed a request. The timer must not miss an earlier deadline:
+ *
+ *      holder                          timer, as it fires
+ *      deadline = new    (seq_cst)     timer.when = NEVER    (seq_cst, by timers_run)
+ *      timer.when > new? (seq_cst)     read both deadlines   (seq_cst)
+ *        hasten it                     arm at the earlier
+ *
+ * One of them sees the other. */
+#include "poll.h"
+
+#include <errno.h>
+
+#include "assert.h"
+#include "poll_backend.h"
+
+/* What a word holds besides a task's address. */
+static const uintptr_t WORD_NIL = 0;
+static const uintptr_t WORD_READY = 1;
+
+/* A timer with nothing to watch looks again so much later: it keeps its place in the heap, so that
+ * arming it cannot fail. */
+static const int64_t IDLE_LOOK_NS = 3600 * WEFT_SEC;
+
+/* Moves a waiting task out of the word. NULL when there is none. */
+static struct task *wait_take(struct poll_wait *w, enum poll_why why)
+{
+    uintptr_t word = atomic_load_explicit(&w->word, memory_order_acquire);
+    if (word == WORD_NIL || word == WORD_READY)
+        return NULL;
+    /* pairs: poll_arm published the task; only who wins this may touch it */
+    if (!atomic_compare_exchange_strong_explicit(&w->word, &word, WORD_NIL, memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return NULL;
+    w->why = (uint8_t)why;
+    return (struct task *)word;
+}
+
+void poll_fire(struct poll_desc *desc, enum poll_direction direction, struct task_list *ready)
+{
+    struct poll_wait *w = &desc->wait[direction];
+    for (;;) {
+        uintptr_t word = atomic_load_explicit(&w->word, memory_order_acquire);
+        if (word == WORD_READY)
+            return;
+        if (word == WORD_NIL) {
+            /* pairs: the acquire in poll_arm, who then tries the system call again */
+            if (atomic_compare_exchange_weak_explicit(&w->word, &word, WORD_READY,
+                                                      memory_order_release, memory_order_relaxed))
+                return;
+            continue;
+        }
+        struct task *task = wait_take(w, POLL_EVENT);
+        if (task) {
+            task_list_push(ready, task);
+            return;
+        }
+    }
+}
+
+/* Returns false when the edge had come before: then nothing waits. */
+static bool wait_put(struct poll_wait *w, struct task *task)
+{
+    uintptr_t word = WORD_NIL;
+    w->why = POLL_EVENT;
+    /* pairs: wait_take, and poll_fire's release of READY */
+    if (atomic_compare_exchange_strong_explicit(&w->word, &word, (uintptr_t)task,
+                                                memory_order_acq_rel, memory_order_acquire))
+        return true;
+    weft_assert(word == WORD_READY);
+    atomic_store_explicit(&w->word, WORD_NIL, memory_order_relaxed); /* only fire moves NIL on */
+    return false;
+}
+
+void poll_arm(struct poll_desc *desc, enum poll_direction direction, struct task *task)
+{
+    if (!wait_put(&desc->wait[direction], task))
+        task_ready(task);
+}
+
+bool poll_disarm(struct poll_desc *desc, enum poll_direction direction, struct task *task)
+{
+    uintptr_t word = (uintptr_t)task;
+    return atomic_compare_exchange_strong_explicit(&desc->wait[direction].word, &word, WORD_NIL,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+bool poll_interrupt(struct poll_desc *desc, enum poll_direction direction, struct task *task)
+{
+    struct poll_wait *w = &desc->wait[direction];
+    if (!poll_disarm(desc, direction, task))
+        return false;
+    w->why = POLL_INTERRUPTED;
+    task_ready(task);
+    return true;
+}
+
+static int64_t deadline_of(struct poll_desc *desc, enum poll_direction direction)
+{
+    /* pairs: poll_set_deadline; see the top of this file */
+    return atomic_load_explicit(&desc->wait[direction].deadline, memory_order_seq_cst);
+}
+
+/* A deadline may have come. Wakes who waits past his, and says when to look again. */
+static int64_t on_timer(struct timer *t, int64_t now)
+{
+    struct poll_desc *desc = (struct poll_desc *)((char *)t - offsetof(struct poll_desc, timer));
+    int64_t next = now + IDLE_LOOK_NS;
+
+    /* Deadlines are read before anybody is woken, who might close the descriptor; its memory stays,
+     * and closing waits for the heap's lock, which is held here. */
+    for (int i = 0; i < 2; i++) {
+        int64_t deadline = deadline_of(desc, (enum poll_direction)i);
+        if (deadline > now) {
+            next = deadline < next ? deadline : next;
+            continue;
+        }
+        struct task *task = wait_take(&desc->wait[i], POLL_DEADLINE);
+        if (task)
+            task_ready(task);
+    }
+    return next;
+}
+
+void poll_set_deadline(struct poll_desc *desc, enum poll_direction direction, int64_t when)
+{
+    struct poll_wait *w = &desc->wait[direction];
+    /* relaxed: only the direction's holder stores it */
+    if (atomic_load_explicit(&w->deadline, memory_order_relaxed) == when)
+        return;
+    atomic_store_explicit(&w->deadline, when, memory_order_seq_cst); /* pairs: deadline_of */
+    if (desc->is_registered &&
+        when < atomic_load_explicit(&desc->timer.when, memory_order_seq_cst))
+        timer_hasten(&desc->timer, when);
+}
+
+void poll_init(struct poll_desc *desc, int fd)
+{
+    desc->fd = fd;
+    desc->is_registered = false;
+    desc->registered = NULL;
+    atomic_store_explicit(&desc->is_ending, false, memory_order_relaxed); /* not shared yet */
+    for (int i = 0; i < 2; i++) {
+        desc->wait[i].why = POLL_EVENT;
+        atomic_store_explicit(&desc->wait[i].word, WORD_NIL, memory_order_relaxed);
+        atomic_store_explicit(&desc->wait[i].deadline, WEFT_NO_DEADLINE, memory_order_relaxed);
+    }
+    timer_init(&desc->timer, on_timer);
+}
+
+int poll_open(struct poll_desc *desc, struct proc *p)
+{
+    int64_t now = weft_now();
+    int64_t first = now + IDLE_LOOK_NS;
+    for (int i = 0; i < 2; i++) {
+        int64_t deadline = deadline_of(desc, (enum poll_direction)i);
+        first = deadline < first ? deadline : first;
+    }
+    int rc = timer_arm(&desc->timer, p, first);
+    if (rc < 0)
+        return rc;
+    desc->is_registered = true;
+    desc->registered = &p->registered;
+    atomic_fetch_add_explicit(&p->registered, 1, memory_order_relaxed); /* a statistic */
+    rc = poll_backend_add(p, desc); /* from here on others may hold the descriptor */
+    if (rc < 0) {
+        timer_stop(&desc->timer);
+        desc->is_registered = false;
+        atomic_fetch_sub_explicit(&p->registered, 1, memory_order_relaxed);
+    }
+    return rc;
+}
+
+void poll_close(struct poll_desc *desc)
+{
+    if (!desc->is_registered)
+        return;
+    timer_stop(&desc->timer);
+    desc->is_registered = false;
+    atomic_fetch_sub_explicit(desc->registered, 1, memory_order_relaxed);
+}
+
+struct park {
+    struct poll_desc *desc;
+    enum poll_direction direction;
+};
+
+static bool commit_park(struct coro *c, void *arg)
+{
+    struct park *park = arg;
+    return wait_put(&park->desc->wait[park->direction], &c->task);
+}
+
+int poll_park(struct poll_desc *desc, enum poll_direction direction)
+{
+    struct park park = {desc, direction};
+    struct poll_wait *w = &desc->wait[direction];
+
+    if (weft_unlikely(!desc->is_registered)) {
+        int rc = poll_open(desc, machine_self()->proc);
+        if (rc < 0)
+            return rc;
+    }
+    for (;;) {
+        coro_park(commit_park, &park, direction == POLL_READ ? WAIT_READ : WAIT_WRITE);
+        if (w->why == POLL_EVENT)
+            return 0;
+        if (w->why == POLL_INTERRUPTED)
+            return -ECANCELED;
+        /* A timer that was late may have met the next wait: then it parks again. */
+        if (weft_now() >= deadline_of(desc, direction))
+            return -ETIMEDOUT;
+    }
+}

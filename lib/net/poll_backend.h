@@ -1,0 +1,15 @@
+/* poll_backend.h: what differs between epoll and kqueue; with rt's poller.h all that a backend
+ * file implements. */
+#ifndef NET_POLL_BACKEND_H
+#define NET_POLL_BACKEND_H
+
+#include "poll.h"
+
+/* Registers desc->fd with p's poller, edge-triggered, both directions, for good: closing the
+ * descriptor ends it. Returns 0 or a negative errno. Any thread. */
+int poll_backend_add(struct proc *p, struct poll_desc *desc);
+
+/* An edge came: what waits in that direction goes to `ready`. Any machine. */
+void poll_fire(struct poll_desc *desc, enum poll_direction direction, struct task_list *ready);
+
+#endif

@@ -1,0 +1,45 @@
+/* spawn.h: a coroutine that has been spawned and has not run: no stack, one small record. */
+#ifndef RT_SPAWN_H
+#define RT_SPAWN_H
+
+#include <stdint.h>
+
+#include "lock.h"
+#include "task.h"
+
+enum {
+    SPAWN_INLINE = 64,          /* bytes of a copied argument that fit the pooled record */
+    SPAWN_MAX_COPY = 16 * 1024, /* bytes of a copied argument at most */
+    SPAWN_CACHE = 256,          /* records that a processor keeps */
+    SPAWN_CHUNK = 64,           /* records allocated at once */
+};
+
+struct spawn {
+    struct task task;
+    void (*fn)(void *arg);
+    void *arg;              /* unused when something is copied */
+    const void *spawned_at;
+    uint32_t copied;        /* bytes of `copy`; 0: pass arg */
+    uint8_t stack_class;
+    uint8_t is_pooled;
+    _Alignas(16) char copy[];
+};
+
+/* Free records, linked through their task. Chunks are linked through their first record's arg. */
+struct spawn_pool {
+    struct lock lock;
+    struct task_list free;
+    void *chunks;
+};
+
+struct proc;
+
+/* A record with room for `copied` bytes; NULL when memory is out. p may be NULL (foreign thread). */
+struct spawn *spawn_new(struct proc *p, uint32_t copied);
+
+/* Gives a record back. p may be NULL. */
+void spawn_free(struct proc *p, struct spawn *s);
+
+void spawn_pool_done(struct spawn_pool *pool);
+
+#endif

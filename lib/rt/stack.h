@@ -1,0 +1,64 @@
+/* stack.h: memory for coroutine stacks.
+ *
+ * A stack is a large reservation of which only touched pages cost memory. Reservations are powers
+ * of two and come from slabs, one mapping for many, each stack with a guard at its low end. Slabs
+ * are given back when the runtime ends, not before: a control block at the top of a stack stays
+ * readable memory for as long. */
+#ifndef RT_STACK_H
+#define RT_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weft/base.h>
+
+#include "lock.h"
+
+enum {
+    STACK_MIN_LOG = 14,     /* 16 KB */
+    STACK_MAX_LOG = 30,     /* 1 GB */
+    STACK_DEFAULT_LOG = 18, /* 256 KB */
+    STACK_CLASSES = STACK_MAX_LOG - STACK_MIN_LOG + 1,
+    STACK_CACHE = 64,       /* stacks that a processor keeps hot */
+};
+
+/* A slab: one mapping of equal stacks. */
+struct stack_slab {
+    struct stack_slab *next;
+    char *base;
+    size_t bytes;
+};
+
+/* All stacks of one size. */
+struct stack_class {
+    struct lock lock;
+    uint8_t size_log;
+    struct stack_slab *slabs;
+    char *fresh, *fresh_end; /* the part of the newest slab that was never given out */
+    char **free;             /* low ends of free stacks; room for every stack of all slabs */
+    size_t free_count, total;
+};
+
+/* The stacks that a processor used last, newest on top. */
+struct stack_cache {
+    uint32_t count;
+    char *stacks[STACK_CACHE];
+};
+
+/* The class for at least `size` bytes (0: the default), or -EINVAL past the bounds. */
+int stack_class_for(size_t size);
+
+void stack_classes_init(struct stack_class classes[STACK_CLASSES]);
+void stack_classes_done(struct stack_class classes[STACK_CLASSES]);
+
+/* Gives a stack's low end in *ret_low. Returns 0; -ENOMEM, after having said once on stderr what
+ * ran out and what to set. Never parks. */
+WEFT_MUST_USE int stack_take(struct stack_class *class, struct stack_cache *cache, char **ret_low);
+
+/* Takes a stack back; nobody runs on it. */
+void stack_give(struct stack_class *class, struct stack_cache *cache, char *low);
+
+/* Bytes at a stack's low end that trap. */
+size_t stack_guard_bytes(unsigned size_log);
+
+#endif
