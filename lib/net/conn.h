@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weft/net.h>
+#include <weft/rt.h>
 
 #include "poll.h"
 #include "task.h"

@@ -1,0 +1,301 @@
+/* conn.c: connections: the pool of their records, waiting reads and writes. */
+#include "conn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "assert.h"
+#include "lock.h"
+#include "sys.h"
+
+enum { CHUNK_CONNS = 128 };
+
+/* Records, allocated by the chunk and never freed while the process lives: an event of the
+ * netpoller may be late. */
+struct conn_chunk {
+    struct conn_chunk *next;
+    weft_conn conns[CHUNK_CONNS];
+};
+
+static struct {
+    struct lock lock;
+    struct conn_chunk *chunks;
+    weft_conn *free;
+} pool;
+
+static weft_conn *pool_take(void)
+{
+    lock_take(&pool.lock);
+    if (!pool.free) {
+        struct conn_chunk *chunk = calloc(1, sizeof *chunk);
+        for (int i = 0; chunk && i < CHUNK_CONNS; i++) {
+            chunk->conns[i].next_free = pool.free;
+            pool.free = &chunk->conns[i];
+        }
+        if (chunk) {
+            chunk->next = pool.chunks;
+            pool.chunks = chunk;
+        }
+    }
+    weft_conn *c = pool.free;
+    if (c)
+        pool.free = c->next_free;
+    lock_release(&pool.lock);
+    return c;
+}
+
+static void pool_give(weft_conn *c)
+{
+    lock_take(&pool.lock);
+    c->next_free = pool.free;
+    pool.free = c;
+    lock_release(&pool.lock);
+}
+
+void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg)
+{
+    lock_take(&pool.lock);
+    for (struct conn_chunk *chunk = pool.chunks; chunk; chunk = chunk->next)
+        for (int i = 0; i < CHUNK_CONNS; i++)
+            if (atomic_load_explicit(&chunk->conns[i].is_live, memory_order_acquire))
+                visit(&chunk->conns[i], arg);
+    lock_release(&pool.lock);
+}
+
+static void conn_wake(struct task *task);
+
+static void remember_peer(weft_conn *c, const struct sockaddr *peer)
+{
+    const union address *a = (const union address *)peer;
+    c->family = peer ? (uint8_t)peer->sa_family : AF_UNIX;
+    if (c->family == AF_INET) {
+        c->peer_port = a->in.sin_port;
+        memcpy(&c->peer_addr, &a->in.sin_addr, sizeof a->in.sin_addr);
+    } else if (c->family == AF_INET6) {
+        c->peer_port = a->in6.sin6_port;
+        c->peer_addr = a->in6.sin6_addr;
+    }
+}
+
+int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
+{
+    weft_conn *c = pool_take();
+    if (!c)
+        return -ENOMEM;
+    poll_init(&c->desc, fd);
+    c->idle_task = (struct task){.call = conn_wake, .kind = TASK_CALL};
+    c->on_wake = NULL;
+    c->owner = NULL;
+    c->served = 0;
+    c->is_drained = false;
+    remember_peer(c, peer);
+    atomic_store_explicit(&c->is_live, true, memory_order_release); /* pairs: conn_each */
+    *ret_conn = c;
+    return 0;
+}
+
+void weft_conn_close(weft_conn *c)
+{
+    if (!c)
+        return;
+    weft_assert(atomic_load_explicit(&c->is_live, memory_order_relaxed));
+    atomic_store_explicit(&c->is_live, false, memory_order_release);
+    poll_close(&c->desc);
+    close(c->desc.fd);
+    c->desc.fd = -1;
+    pool_give(c);
+}
+
+/* Runs in the coroutine that readiness, the deadline or an interrupt spawned. */
+static void conn_wake(struct task *task)
+{
+    weft_conn *c = task_container(task, weft_conn, idle_task);
+    static const enum conn_wake whys[] = {
+        [POLL_EVENT] = CONN_READABLE,
+        [POLL_DEADLINE] = CONN_DEADLINE,
+        [POLL_INTERRUPTED] = CONN_INTERRUPTED,
+    };
+    c->is_drained = false;
+    c->on_wake(c, whys[c->desc.wait[POLL_READ].why]);
+}
+
+/* The processor whose poller has the fewest registrations; this one unless another has clearly
+ * fewer, because being woken elsewhere costs more than a small imbalance. */
+static struct proc *proc_with_room(void)
+{
+    enum { TOLERANCE = 4 };
+    struct proc *here = machine_self()->proc;
+    struct proc *best = here;
+    /* relaxed: statistics */
+    int32_t least = atomic_load_explicit(&here->registered, memory_order_relaxed) - TOLERANCE;
+    for (int i = 0; i < rt.proc_count; i++) {
+        int32_t n = atomic_load_explicit(&rt.procs[i].registered, memory_order_relaxed);
+        if (n < least) {
+            least = n;
+            best = &rt.procs[i];
+        }
+    }
+    return best;
+}
+
+void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline)
+{
+    c->on_wake = on_wake;
+    poll_set_deadline(&c->desc, POLL_READ, deadline);
+    if (weft_likely(c->desc.is_registered)) {
+        poll_arm(&c->desc, POLL_READ, &c->idle_task);
+        return;
+    }
+    /* Armed first and registered then, so that the first edge comes out where it shall run. */
+    poll_arm(&c->desc, POLL_READ, &c->idle_task);
+    if (poll_open(&c->desc, proc_with_room()) < 0 &&
+        poll_disarm(&c->desc, POLL_READ, &c->idle_task)) {
+        c->desc.wait[POLL_READ].why = POLL_DEADLINE;
+        task_ready(&c->idle_task);
+    }
+}
+
+void conn_interrupt(weft_conn *c)
+{
+    poll_interrupt(&c->desc, POLL_READ, &c->idle_task);
+}
+
+/* A read that gives less than was asked for has drained the socket: the next one waits for an edge
+ * first, and no system call is wasted on EAGAIN. Not when the peer has ended: the edge that said so
+ * may be behind us. */
+static void note_read(weft_conn *c, size_t asked, size_t got)
+{
+    c->is_drained = got < asked &&
+                    !atomic_load_explicit(&c->desc.is_ending, memory_order_acquire);
+}
+
+ssize_t conn_try_read(weft_conn *c, void *buf, size_t len)
+{
+    if (c->is_drained)
+        return -EAGAIN;
+    ssize_t n = sys_recv(c->desc.fd, buf, len);
+    if (n > 0)
+        note_read(c, len, (size_t)n);
+    else if (n == -EAGAIN)
+        c->is_drained = true;
+    return n;
+}
+
+ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len)
+{
+    for (;;) {
+        ssize_t n = conn_try_read(c, buf, len);
+        if (n == -EINTR)
+            continue;
+        if (n != -EAGAIN)
+            return n;
+        int rc = poll_park(&c->desc, POLL_READ);
+        if (rc < 0)
+            return rc;
+        c->is_drained = false;
+    }
+}
+
+int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
+{
+    const char *from = buf;
+    while (len) {
+        ssize_t n = sys_send(c->desc.fd, from, len);
+        if (n >= 0) {
+            from += n;
+            len -= (size_t)n;
+        } else if (n == -EAGAIN) {
+            int rc = poll_park(&c->desc, POLL_WRITE);
+            if (rc < 0)
+                return rc;
+        } else if (n != -EINTR) {
+            return (int)n;
+        }
+    }
+    return 0;
+}
+
+int weft_conn_writev_all(weft_conn *c, struct iovec *iov, int count)
+{
+    while (count > 0) {
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count < IOV_MAX ? (size_t)count : IOV_MAX};
+        ssize_t n = sys_sendmsg(c->desc.fd, &msg, 0);
+        if (n == -EAGAIN) {
+            int rc = poll_park(&c->desc, POLL_WRITE);
+            if (rc < 0)
+                return rc;
+        } else if (n < 0 && n != -EINTR) {
+            return (int)n;
+        }
+        size_t done = n > 0 ? (size_t)n : 0;
+        while (count > 0 && done >= iov->iov_len) {
+            done -= iov->iov_len;
+            iov++;
+            count--;
+        }
+        if (done) {
+            iov->iov_base = (char *)iov->iov_base + done;
+            iov->iov_len -= done;
+        }
+    }
+    return 0;
+}
+
+int weft_conn_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len, int more)
+{
+    enum { AT_ONCE = 1 << 20 }; /* so that one large file does not hold the processor long */
+    (void)more;
+    int64_t end = *offset + len;
+    while (*offset < end) {
+        off_t at = *offset;
+        int64_t left = end - at;
+        ssize_t n = sys_sendfile(c->desc.fd, fd, &at, left < AT_ONCE ? (size_t)left : AT_ONCE);
+        if (n == 0)
+            return -EIO;
+        if (n > 0) {
+            *offset += n;
+            if (n == AT_ONCE)
+                weft_yield();
+        } else if (n == -EAGAIN) {
+            int rc = poll_park(&c->desc, POLL_WRITE);
+            if (rc < 0)
+                return rc;
+        } else if (n != -EINTR) {
+            return (int)n;
+        }
+    }
+    return 0;
+}
+
+void weft_conn_set_read_deadline(weft_conn *c, int64_t when)
+{
+    poll_set_deadline(&c->desc, POLL_READ, when);
+}
+
+void weft_conn_set_write_deadline(weft_conn *c, int64_t when)
+{
+    poll_set_deadline(&c->desc, POLL_WRITE, when);
+}
+
+int weft_conn_shutdown_write(weft_conn *c)
+{
+    return shutdown(c->desc.fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+size_t weft_conn_peer(const weft_conn *c, char *buf, size_t size)
+{
+    union address a;
+    memset(&a, 0, sizeof a);
+    a.any.sa_family = c->family;
+    if (c->family == AF_INET) {
+        a.in.sin_port = c->peer_port;
+        memcpy(&a.in.sin_addr, &c->peer_addr, sizeof a.in.sin_addr);
+    } else if (c->family == AF_INET6) {
+        a.in6.sin6_port = c->peer_port;
+        a.in6.sin6_addr = c->peer_addr;
+    }
+    return address_format(&a, buf, size);
+}
