@@ -1,0 +1,289 @@
+#include "head.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "assert.h"
+
+static struct head *head_of(llhttp_t *parser)
+{
+    return (struct head *)((char *)parser - offsetof(struct head, parser));
+}
+
+static void span_add(const struct head *head, struct head_span *span, const char *at, size_t len)
+{
+    if (span->len == 0)
+        span->at = (uint16_t)(at - head->base);
+    span->len = (uint16_t)(span->len + len);
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *head = head_of(parser);
+    span_add(head, &head->target, at, len);
+    if (head->target.len <= HEAD_MAX_TARGET)
+        return 0;
+    head->is_target_too_long = true;
+    return HPE_USER;
+}
+
+static int on_header_field(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *head = head_of(parser);
+    if (head->is_value_next || head->header_count == 0) {
+        if (head->header_count == head->max_headers) {
+            head->has_too_many = true;
+            return HPE_USER;
+        }
+        head->headers[head->header_count++] = (struct head_header){{0, 0}, {0, 0}};
+        head->is_value_next = false;
+    }
+    span_add(head, &head->headers[head->header_count - 1].name, at, len);
+    return 0;
+}
+
+static int on_header_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *head = head_of(parser);
+    head->is_value_next = true;
+    span_add(head, &head->headers[head->header_count - 1].value, at, len);
+    return 0;
+}
+
+static int on_value_complete(llhttp_t *parser)
+{
+    head_of(parser)->is_value_next = true; /* an empty value has no span */
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    head_of(parser)->is_complete = true;
+    return HPE_PAUSED;
+}
+
+/* Chunk data, and trailers: the callbacks of a body that body.c drives. */
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    head_of(parser)->body_span = (weft_str){at, len};
+    return HPE_PAUSED;
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    head_of(parser)->is_message_complete = true;
+    return HPE_PAUSED;
+}
+
+/* Trailers come as headers once more; they are checked by the parser and dropped. */
+static int on_field_or_trailer(llhttp_t *parser, const char *at, size_t len)
+{
+    return head_of(parser)->is_complete ? 0 : on_header_field(parser, at, len);
+}
+
+static int on_value_or_trailer(llhttp_t *parser, const char *at, size_t len)
+{
+    return head_of(parser)->is_complete ? 0 : on_header_value(parser, at, len);
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = on_url,
+    .on_header_field = on_field_or_trailer,
+    .on_header_value = on_value_or_trailer,
+    .on_header_value_complete = on_value_complete,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+void head_begin(struct head *head, uint32_t max_bytes, uint16_t max_headers)
+{
+    llhttp_init(&head->parser, HTTP_REQUEST, &settings);
+    head->fed = 0;
+    head->max_bytes = max_bytes;
+    head->max_headers = max_headers;
+    head->header_count = 0;
+    head->is_value_next = false;
+    head->is_complete = false;
+    head->has_too_many = false;
+    head->is_target_too_long = false;
+    head->is_message_complete = false;
+    head->target = (struct head_span){0, 0};
+    head->body_span = (weft_str){NULL, 0};
+}
+
+static bool is_token(const char *at, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!strchr("!#$%&'*+-.^_`|~", at[i]) && !(at[i] >= '0' && at[i] <= '9') &&
+            !((at[i] | 32) >= 'a' && (at[i] | 32) <= 'z'))
+            return false;
+    return len > 0;
+}
+
+/* The status for what the parser refused. An unknown method is 501 if it could be one (RFC 9110
+ * section 9.1), a version of another major number 505 (section 15.6.6), else 400. */
+static int refusal(const struct head *head, size_t len)
+{
+    switch (llhttp_get_errno(&head->parser)) {
+    case HPE_INVALID_METHOD: {
+        const char *space = memchr(head->base, ' ', len);
+        return space && is_token(head->base, (size_t)(space - head->base)) ? 501 : 400;
+    }
+    case HPE_INVALID_VERSION: {
+        const char *end = memchr(head->base, '\n', len);
+        const char *version = memmem(head->base, len, " HTTP/", 6);
+        if (!version || (end && version > end))
+            return 400;
+        size_t left = len - (size_t)(version + 6 - head->base);
+        const char *v = version + 6; /* DIGIT "." DIGIT */
+        bool is_well_formed = left >= 4 && v[0] >= '0' && v[0] <= '9' && v[1] == '.' &&
+                              v[2] >= '0' && v[2] <= '9' && (v[3] == '\r' || v[3] == '\n');
+        return is_well_formed ? 505 : 400;
+    }
+    case HPE_PAUSED_H2_UPGRADE:
+        return 505;
+    case HPE_USER:
+        return head->is_target_too_long ? 414 : 431;
+    default:
+        return 400;
+    }
+}
+
+int head_parse(struct head *head, const char *base, size_t len, uint32_t *ret_len)
+{
+    size_t bounded = len < head->max_bytes ? len : head->max_bytes;
+    head->base = base;
+    if (bounded > head->fed) {
+        size_t fresh = bounded - head->fed;
+        llhttp_errno_t err = llhttp_execute(&head->parser, base + head->fed, fresh);
+        if (head->is_complete) {
+            *ret_len = (uint32_t)(llhttp_get_error_pos(&head->parser) - base);
+            return HEAD_COMPLETE;
+        }
+        head->fed = (uint32_t)bounded;
+        if (err != HPE_OK)
+            return refusal(head, bounded);
+    }
+    if (bounded < head->max_bytes)
+        return HEAD_PARTIAL;
+    return memchr(base, '\n', bounded) ? 431 : 414;
+}
+
+weft_str head_find(const struct head *head, const char *name, size_t name_len)
+{
+    for (unsigned i = 0; i < head->header_count; i++) {
+        const struct head_header *h = &head->headers[i];
+        if (h->name.len == name_len && strncasecmp(head->base + h->name.at, name, name_len) == 0) {
+            weft_str value = head_slice(head, h->value);
+            return value.ptr == head->base ? WEFT_STR("") : value; /* empty: it had no span */
+        }
+    }
+    return (weft_str){NULL, 0};
+}
+
+/* uri-host [ ":" port ] (RFC 9110 section 7.2), or empty where there is no authority. */
+static bool is_host_valid(weft_str host)
+{
+    size_t i = 0;
+    if (host.len == 0)
+        return false;
+    if (host.ptr[0] == '[') { /* IP-literal */
+        const char *end = memchr(host.ptr, ']', host.len);
+        if (!end || end == host.ptr + 1)
+            return false;
+        for (i = 1; host.ptr + i < end; i++)
+            if (!strchr("0123456789abcdefABCDEF:.vV", host.ptr[i]))
+                return false;
+        i++;
+    } else {
+        while (i < host.len && host.ptr[i] != ':') {
+            unsigned char ch = (unsigned char)host.ptr[i];
+            bool is_alnum = (ch >= '0' && ch <= '9') || ((ch | 32) >= 'a' && (ch | 32) <= 'z');
+            if (!is_alnum && (ch == 0 || !strchr("-._~!$&'()*+,;=%", ch)))
+                return false;
+            i++;
+        }
+        if (i == 0)
+            return false;
+    }
+    if (i == host.len)
+        return true;
+    if (host.ptr[i++] != ':')
+        return false;
+    for (; i < host.len; i++)
+        if (host.ptr[i] < '0' || host.ptr[i] > '9')
+            return false;
+    return true;
+}
+
+/* The target's form fits the method (RFC 9112 section 3.2): origin-form, absolute-form with a valid
+ * authority, asterisk-form for OPTIONS only. CONNECT is for proxies: 501. */
+static int check_target(const struct head *head)
+{
+    weft_str t = head_slice(head, head->target);
+    if (head->parser.method == HTTP_CONNECT)
+        return 501;
+    if (t.len == 0 || memchr(t.ptr, '#', t.len))
+        return 400;
+    if (t.ptr[0] == '/')
+        return 0;
+    if (t.len == 1 && t.ptr[0] == '*')
+        return head->parser.method == HTTP_OPTIONS ? 0 : 400;
+    const char *slashes = memmem(t.ptr, t.len, "://", 3);
+    size_t scheme = slashes ? (size_t)(slashes - t.ptr) : 0;
+    bool is_http = (scheme == 4 && strncasecmp(t.ptr, "http", 4) == 0) ||
+                   (scheme == 5 && strncasecmp(t.ptr, "https", 5) == 0);
+    if (!is_http)
+        return 400;
+    weft_str authority = {slashes + 3, t.len - scheme - 3};
+    for (size_t i = 0; i < authority.len; i++)
+        if (authority.ptr[i] == '/' || authority.ptr[i] == '?')
+            authority.len = i;
+    return is_host_valid(authority) ? 0 : 400;
+}
+
+static bool name_is(const struct head *head, const struct head_header *h, const char *name)
+{
+    size_t len = strlen(name);
+    return h->name.len == len && strncasecmp(head->base + h->name.at, name, len) == 0;
+}
+
+/* Slices lose the white space at their end (RFC 9110 section 5.5). */
+static void trim(const struct head *head, struct head_span *span)
+{
+    while (span->len && (head->base[span->at + span->len - 1] == ' ' ||
+                         head->base[span->at + span->len - 1] == '\t'))
+        span->len--;
+}
+
+int head_check(struct head *head)
+{
+    const llhttp_t *p = &head->parser;
+    unsigned hosts = 0, codings = 0;
+    weft_str host = {NULL, 0};
+
+    if (p->http_major != 1 || p->http_minor > 1)
+        return 505;
+    for (unsigned i = 0; i < head->header_count; i++) {
+        struct head_header *h = &head->headers[i];
+        trim(head, &h->value);
+        if (h->name.len == 4 && name_is(head, h, "host")) {
+            hosts++;
+            host = h->value.len ? head_slice(head, h->value) : WEFT_STR("");
+        } else if (h->name.len == 17 && name_is(head, h, "transfer-encoding")) {
+            codings++;
+            /* In HTTP/1.0 it means that the framing is not to be trusted (RFC 9112 section 6.1). */
+            if (p->http_minor == 0 || codings > 1)
+                return 400;
+            weft_str value = head_slice(head, h->value);
+            if (value.len != 7 || strncasecmp(value.ptr, "chunked", 7) != 0)
+                return 501;
+        }
+    }
+    if (hosts > 1 || (hosts == 0 && p->http_minor == 1) || (hosts == 1 && !is_host_valid(host)))
+        return 400;
+    if (codings && (p->flags & F_CONTENT_LENGTH))
+        return 400; /* the smuggler's pair (RFC 9112 section 6.1) */
+    return check_target(head);
+}
