@@ -1,0 +1,190 @@
+/* exchange.h: one request and its answer, on one connection: what a handler's weft_http is.
+ *
+ * All of it lives on the stack of the connection's coroutine, buffers included: the stack that ran
+ * last is warm, and an idle connection, whose coroutine has ended, holds none of it.
+ *
+ * The input buffer, while a request is handled:
+ *
+ *      0 ...   head_at         body_at        in_at         in_len        IN_BYTES
+ *      answered | the head: slices | read body  | unread bytes | free
+ *
+ * Where the answer stands:
+ *
+ *   NONE    -> HELD    answer_hold      there is middleware: headers may still be set
+ *   NONE    -> SENT    answer_put       the head is in the output buffer, or further
+ *   HELD    -> SENT    answer_finish    the chain has returned
+ *   NONE    -> OPEN    stream_open      the head is out, the body follows by weft_write
+ *   OPEN    -> SENT    stream_finish    the last chunk is out
+ * In any state `is_cut` may be set: the connection is closed without another byte. */
+#ifndef HTTP_EXCHANGE_H
+#define HTTP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <weft/http.h>
+
+#include "arena.h"
+#include "conn.h"
+#include "head.h"
+#include "router.h"
+
+enum {
+    IN_BYTES = HEAD_MAX_BYTES + 4096, /* a head of the largest size, and room for a chunked body */
+    OUT_BYTES = 16 * 1024,
+    FIRST_ARENA_BYTES = 2048,
+    DRAIN_BODY_BYTES = 256 * 1024, /* an unread body is read to keep the connection, up to this */
+};
+
+enum answer_state { ANSWER_NONE, ANSWER_HELD, ANSWER_OPEN, ANSWER_SENT };
+enum body_kind { BODY_NONE, BODY_SIZED, BODY_CHUNKED };
+
+/* A step of a route: middleware, or last the handler. */
+struct step {
+    weft_handler *fn;
+    void *arg;
+};
+
+/* What a route leads to: its middleware from the outermost in, and its handler. */
+struct endpoint {
+    int step_count;
+    struct step steps[];
+};
+
+/* What all connections of a served application share. */
+struct http_server {
+    weft_app *app;
+    weft_serve_opts opts;         /* with the defaults filled in; immutable */
+    _Atomic(int) active;          /* connections */
+    _Atomic(bool) is_draining;
+};
+
+struct answer_header {
+    struct answer_header *next;
+    uint16_t name_len;
+    uint32_t len;
+    char line[]; /* "Name: value\r\n" */
+};
+
+struct weft_http {
+    weft_conn *conn;
+    struct http_server *server;
+
+    /* Input. */
+    char *in;
+    uint32_t head_at, body_at, in_at, in_len;
+    struct head head;
+    struct router_match match;
+    const struct endpoint *endpoint;
+    int step; /* the one that runs */
+
+    /* The request's body. */
+    enum body_kind body;
+    int body_error;           /* sticky */
+    bool is_body_done;
+    bool awaits_continue;     /* the client waits for 100 before it sends (RFC 9110 10.1.1) */
+    int64_t body_left;        /* BODY_SIZED: bytes not read yet */
+    int64_t body_read;
+
+    /* The answer. */
+    enum answer_state answer;
+    bool is_head_request;
+    bool keeps_alive;
+    bool is_cut;
+    bool is_chunked;
+    int status;
+    int64_t sent_body;        /* for logs */
+    struct answer_header *headers, **last_header;
+    weft_str held_type, held_body;
+    uint32_t chunk_at;        /* where the open chunk's size stands in `out`; 0: none is open */
+
+    /* Output. */
+    char *out;
+    uint32_t out_len;
+    int out_error;            /* sticky: the connection does not take any more */
+
+    struct arena arena;
+};
+
+/* ---- wire.c: the output buffer ---- */
+
+/* Sends what is buffered. Parks. Returns 0 or the connection's error, which sticks. */
+int wire_flush(weft_http *h);
+
+/* Makes room for `len` bytes at most OUT_BYTES long, by sending if there is none. */
+int wire_reserve(weft_http *h, size_t len);
+
+/* Buffers or sends bytes. */
+int wire_put(weft_http *h, const void *data, size_t len);
+
+/* ---- response.c ---- */
+
+/* Forgets the last answer. */
+void answer_begin(weft_http *h);
+
+/* Makes the default answer for what a handler returned, when it has not answered. */
+void answer_result(weft_http *h, int rc);
+
+/* The chain has returned: what is held goes out. */
+void answer_finish(weft_http *h);
+
+/* Writes the head: for a body of `length` bytes, or -1: chunked or to the connection's end. */
+int answer_head(weft_http *h, int status, weft_str type, int64_t length);
+
+/* Starts an answer of `length` bytes with the status and headers set so far; its body follows by
+ * answer_send_fd, or not at all for HEAD and 304. Returns 0 or -EALREADY. */
+int answer_start_sized(weft_http *h, int64_t length);
+
+/* The body, from a file. A file that ends early cuts the connection. Parks. */
+int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length);
+
+/* Refuses a request that no handler sees; the connection ends with it. */
+void answer_refuse(weft_http *h, int status);
+
+/* ---- stream.c ---- */
+
+/* Ends a body of unknown length. */
+void stream_finish(weft_http *h);
+
+/* ---- body.c ---- */
+
+/* Looks at a complete head: what body follows. Returns 0 or a status to refuse with. */
+int body_begin(weft_http *h);
+
+/* Reads what the handler has not read. Returns whether the connection can go on. Parks. */
+bool body_drain(weft_http *h);
+
+/* ---- app.c ---- */
+
+/* Makes the routes of `app` ready to serve; prints what is wrong. Returns 0 or -EINVAL, -ENOMEM. */
+int app_prepare(weft_app *app);
+
+/* Finds the endpoint for h's request and runs it. May park. */
+void app_dispatch(weft_app *app, weft_http *h);
+
+/* ---- request.c ---- */
+
+/* The path of the target without its query, and the query. */
+void target_split(weft_str target, weft_str *ret_path, weft_str *ret_query);
+
+/* ---- serve.c ---- */
+
+/* Fills in defaults. Returns 0, or -EINVAL for a value out of its range. */
+int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opts);
+
+/* Takes a connection that was accepted; for listener_start. */
+void server_accept(weft_conn *c, void *server);
+
+/* ---- date.c, status.c ---- */
+
+enum { DATE_LEN = 29 };
+/* "Sun, 06 Nov 1994 08:49:37 GMT" for now, DATE_LEN bytes. Any thread. */
+void date_now(char *buf);
+/* The same for any time. */
+void date_format(char *buf, int64_t unix_seconds);
+/* Reads an IMF-fixdate (or the two obsolete forms). Returns false when it is none. */
+bool date_parse(weft_str text, int64_t *ret_unix_seconds);
+
+/* "HTTP/1.1 200 OK\r\n"; a status without a name gets an empty reason. */
+weft_str status_line(int status, char buf[32]);
+const char *status_reason(int status);
+
+#endif

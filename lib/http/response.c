@@ -1,0 +1,424 @@
+/* response.c: whole answers, their heads and headers. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "assert.h"
+#include "exchange.h"
+#include "jsonfmt.h"
+
+/* What a head takes beside the user's headers. */
+enum { HEAD_ROOM = 320 };
+
+void answer_begin(weft_http *h)
+{
+    h->answer = ANSWER_NONE;
+    h->is_cut = false;
+    h->is_chunked = false;
+    h->status = 200;
+    h->headers = NULL;
+    h->last_header = &h->headers;
+    h->chunk_at = 0;
+    h->sent_body = 0;
+}
+
+/* ---- headers ---- */
+
+static bool is_token(const char *name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    if (!*name)
+        return false;
+    for (; *name; name++) {
+        char lower = (char)(*name | 32);
+        if (!(lower >= 'a' && lower <= 'z') && !(*name >= '0' && *name <= '9') &&
+            !strchr(others, *name))
+            return false;
+    }
+    return true;
+}
+
+/* Framing and Date are weft's own: two voices on where a message ends are how smuggling starts. */
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strcasecmp(name, ours[i]) == 0)
+            return true;
+    return false;
+}
+
+static void header_remove(weft_http *h, const char *name, size_t name_len)
+{
+    struct answer_header **at = &h->headers;
+    while (*at) {
+        if ((*at)->name_len == name_len && strncasecmp((*at)->line, name, name_len) == 0)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
+    h->last_header = at;
+}
+
+static int header_put(weft_http *h, const char *name, weft_str value, bool replaces)
+{
+    size_t name_len = strlen(name);
+    if (h->answer == ANSWER_OPEN || h->answer == ANSWER_SENT)
+        return -EALREADY;
+    if (!is_token(name) || name_len > 256 || is_ours(name) || value.len > 8192)
+        return -EINVAL;
+    for (size_t i = 0; i < value.len; i++) { /* obs-text is allowed, control characters are not */
+        unsigned char ch = (unsigned char)value.ptr[i];
+        if ((ch < 32 && ch != '\t') || ch == 127)
+            return -EINVAL;
+    }
+    size_t len = name_len + 2 + value.len + 2;
+    struct answer_header *header = arena_alloc(&h->arena, sizeof *header + len);
+    if (!header)
+        return -ENOMEM;
+    if (replaces)
+        header_remove(h, name, name_len);
+    *header = (struct answer_header){NULL, (uint16_t)name_len, (uint32_t)len};
+    memcpy(header->line, name, name_len);
+    memcpy(header->line + name_len, ": ", 2);
+    memcpy(header->line + name_len + 2, value.ptr, value.len);
+    memcpy(header->line + len - 2, "\r\n", 2);
+    *h->last_header = header;
+    h->last_header = &header->next;
+    return 0;
+}
+
+int weft_set_header(weft_http *h, const char *name, const char *value)
+{
+    return header_put(h, name, weft_cstr(value), true);
+}
+
+int weft_add_header(weft_http *h, const char *name, const char *value)
+{
+    return header_put(h, name, weft_cstr(value), false);
+}
+
+int weft_set_header_fmt(weft_http *h, const char *name, const char *format, ...)
+{
+    char value[1024];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof value)
+        return -EINVAL;
+    return header_put(h, name, (weft_str){value, (size_t)n}, true);
+}
+
+int weft_set_status(weft_http *h, int status)
+{
+    if (h->answer != ANSWER_NONE)
+        return -EALREADY;
+    if (status < 200 || status > 599)
+        return -EINVAL;
+    h->status = status;
+    return 0;
+}
+
+static bool has_header(const weft_http *h, const char *name)
+{
+    size_t len = strlen(name);
+    for (struct answer_header *a = h->headers; a; a = a->next)
+        if (a->name_len == len && strncasecmp(a->line, name, len) == 0)
+            return true;
+    return false;
+}
+
+/* ---- the head ---- */
+
+static char *put(char *to, const char *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+    return to + len;
+}
+
+#define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
+
+static char *put_number(char *to, uint64_t n)
+{
+    char digits[20];
+    int i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    return put(to, digits + i, sizeof digits - (size_t)i);
+}
+
+/* RFC 9110 sections 6.4.1, 8.6: these have no body and announce none. */
+static bool is_bodyless(int status)
+{
+    return status == 204 || status == 304 || status < 200;
+}
+
+int answer_head(weft_http *h, int status, weft_str type, int64_t length)
+{
+    char buf[32];
+    weft_str line = status_line(status, buf);
+    size_t room = HEAD_ROOM + type.len;
+    for (struct answer_header *a = h->headers; a; a = a->next)
+        room += a->len;
+    if (room > OUT_BYTES)
+        return -EMSGSIZE;
+    int rc = wire_reserve(h, room);
+    if (rc < 0)
+        return rc;
+
+    char *start = h->out + h->out_len, *to = put(start, line.ptr, line.len);
+    bool is_known = length >= 0;
+    h->is_chunked = !is_known && h->head.parser.http_minor == 1;
+    if (!is_known && !h->is_chunked)
+        h->keeps_alive = false; /* HTTP/1.0: the body ends with the connection */
+    if (type.len && (!h->headers || !has_header(h, "Content-Type"))) {
+        to = PUT(to, "Content-Type: ");
+        to = put(to, type.ptr, type.len);
+        to = PUT(to, "\r\n");
+    }
+    if (is_known && !is_bodyless(status)) {
+        to = PUT(to, "Content-Length: ");
+        to = put_number(to, (uint64_t)length);
+        to = PUT(to, "\r\n");
+    } else if (h->is_chunked) {
+        to = PUT(to, "Transfer-Encoding: chunked\r\n");
+    }
+    to = PUT(to, "Date: ");
+    date_now(to);
+    to = PUT(to + DATE_LEN, "\r\n");
+    for (struct answer_header *a = h->headers; a; a = a->next)
+        to = put(to, a->line, a->len);
+    if (!h->keeps_alive)
+        to = PUT(to, "Connection: close\r\n");
+    else if (h->head.parser.http_minor == 0)
+        to = PUT(to, "Connection: keep-alive\r\n");
+    to = PUT(to, "\r\n");
+    h->out_len += (uint32_t)(to - start);
+    h->status = status;
+    return 0;
+}
+
+/* ---- whole answers ---- */
+
+static int answer_put(weft_http *h, int status, weft_str type, weft_str body)
+{
+    int rc = answer_head(h, status, type, (int64_t)body.len);
+    h->answer = ANSWER_SENT;
+    if (rc == 0 && !h->is_head_request && !is_bodyless(status)) {
+        rc = wire_put(h, body.ptr, body.len);
+        h->sent_body = (int64_t)body.len;
+    }
+    return rc;
+}
+
+/* owns: the body lives as long as the request and need not be copied. */
+static int answer_whole(weft_http *h, int status, weft_str type, weft_str body, bool owns)
+{
+    if (h->answer != ANSWER_NONE)
+        return -EALREADY;
+    if (status < 200 || status > 999)
+        return -EINVAL;
+    if (weft_likely(h->endpoint == NULL || h->endpoint->step_count == 1))
+        return answer_put(h, status, type, body);
+    /* There is middleware around: it may still set headers. */
+    if (!owns && body.len) {
+        char *copy = arena_alloc(&h->arena, body.len);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, body.ptr, body.len);
+        body.ptr = copy;
+    }
+    h->answer = ANSWER_HELD;
+    h->status = status;
+    h->held_type = type;
+    h->held_body = body;
+    return 0;
+}
+
+void answer_finish(weft_http *h)
+{
+    if (h->answer == ANSWER_HELD)
+        answer_put(h, h->status, h->held_type, h->held_body);
+    else if (h->answer == ANSWER_OPEN)
+        stream_finish(h);
+}
+
+static const weft_str type_text = {"text/plain; charset=utf-8", 25};
+static const weft_str type_html = {"text/html; charset=utf-8", 24};
+static const weft_str type_json = {"application/json", 16};
+
+int weft_text(weft_http *h, int status, const char *text)
+{
+    return answer_whole(h, status, type_text, weft_cstr(text), false);
+}
+
+int weft_html(weft_http *h, int status, const char *html)
+{
+    return answer_whole(h, status, type_html, weft_cstr(html), false);
+}
+
+int weft_bytes(weft_http *h, int status, const char *content_type, const void *data, size_t len)
+{
+    weft_str type = weft_cstr(content_type);
+    char *copy = arena_alloc(&h->arena, type.len + 1);
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, type.ptr, type.len);
+    for (size_t i = 0; i < type.len; i++)
+        if ((unsigned char)copy[i] < 32 || copy[i] == 127)
+            return -EINVAL;
+    return answer_whole(h, status, (weft_str){copy, type.len}, (weft_str){data, len}, false);
+}
+
+int weft_textf(weft_http *h, int status, const char *format, ...)
+{
+    char local[1024];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(local, sizeof local, format, args);
+    va_end(args);
+    int rc = n < 0 ? -EINVAL : 0;
+    char *text = local;
+    if (rc == 0 && (size_t)n >= sizeof local) {
+        text = arena_alloc(&h->arena, (size_t)n + 1);
+        if (text)
+            vsnprintf(text, (size_t)n + 1, format, again);
+        else
+            rc = -ENOMEM;
+    }
+    va_end(again);
+    return rc < 0 ? rc : answer_whole(h, status, type_text, (weft_str){text, (size_t)n}, text != local);
+}
+
+int weft_json(weft_http *h, int status, const char *format, ...)
+{
+    char local[1024];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    ssize_t n = jsonfmt(local, sizeof local, format, args);
+    va_end(args);
+    int rc = n < 0 ? (int)n : 0;
+    char *text = local;
+    if (rc == 0 && (size_t)n > sizeof local) {
+        text = arena_alloc(&h->arena, (size_t)n);
+        if (text)
+            jsonfmt(text, (size_t)n, format, again);
+        else
+            rc = -ENOMEM;
+    }
+    va_end(again);
+    return rc < 0 ? rc : answer_whole(h, status, type_json, (weft_str){text, (size_t)n}, text != local);
+}
+
+int weft_status(weft_http *h, int status)
+{
+    char text[64];
+    if (is_bodyless(status))
+        return answer_whole(h, status, (weft_str){NULL, 0}, (weft_str){NULL, 0}, true);
+    const char *reason = status_reason(status);
+    int n = *reason ? snprintf(text, sizeof text, "%s\n", reason)
+                    : snprintf(text, sizeof text, "%d\n", status);
+    return answer_whole(h, status, type_text, (weft_str){text, (size_t)n}, false);
+}
+
+int weft_redirect(weft_http *h, int status, const char *location)
+{
+    if (status < 300 || status > 399)
+        return -EINVAL;
+    int rc = weft_set_header(h, "Location", location);
+    return rc < 0 ? rc : weft_status(h, status);
+}
+
+/* ---- errors ---- */
+
+static int status_of_error(int rc)
+{
+    switch (rc) {
+    case -ENOENT: return 404;
+    case -EACCES: return 403;
+    case -EINVAL: return 400;
+    case -EEXIST: return 409;
+    case -EMSGSIZE: return 413;
+    case -ETIMEDOUT: return 504;
+    case -ENOMEM: return 503;
+    default: return 500;
+    }
+}
+
+static void log_failure(weft_http *h, const char *what)
+{
+    weft_str method = weft_method(h), target = weft_target(h);
+    fprintf(stderr, "weft: " WEFT_FMT " " WEFT_FMT ": %s\n", WEFT_ARG(method),
+            (int)(target.len < 200 ? target.len : 200), target.ptr, what);
+}
+
+void answer_result(weft_http *h, int rc)
+{
+    if (rc == 0 && h->answer != ANSWER_NONE)
+        return;
+    if (h->body_error && rc == h->body_error && h->answer == ANSWER_NONE) {
+        /* The client's fault: a body too long, too slow or broken. Its end is unknown. */
+        h->keeps_alive = false;
+        rc = rc == -EMSGSIZE ? 413 : rc == -ETIMEDOUT ? 408 : 400;
+    } else if (rc < 0 && rc != -EALREADY) {
+        log_failure(h, strerror(-rc));
+    } else if (rc == 0) {
+        log_failure(h, "the handler returned 0 without an answer");
+        rc = 500;
+    }
+    if (h->answer == ANSWER_HELD && rc < 0)
+        h->answer = ANSWER_NONE; /* what it had prepared is not what happened */
+    if (h->answer == ANSWER_NONE)
+        weft_status(h, rc < 0 ? status_of_error(rc) : rc);
+    else if (rc < 0)
+        h->is_cut = true; /* the client must not take the rest for whole */
+}
+
+void answer_refuse(weft_http *h, int status)
+{
+    h->keeps_alive = false;
+    h->endpoint = NULL;
+    h->is_head_request = false;
+    weft_status(h, status);
+}
+
+/* ---- files ---- */
+
+int answer_start_sized(weft_http *h, int64_t length)
+{
+    if (h->answer != ANSWER_NONE)
+        return -EALREADY;
+    int rc = answer_head(h, h->status, (weft_str){NULL, 0}, length);
+    h->answer = ANSWER_SENT;
+    return rc;
+}
+
+int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length)
+{
+    if (h->is_head_request || length == 0)
+        return 0;
+    h->sent_body = length;
+    if (length <= OUT_BYTES - (int64_t)h->out_len) { /* one write with the head */
+        ssize_t n = pread(fd, h->out + h->out_len, (size_t)length, offset);
+        if (n == length) {
+            h->out_len += (uint32_t)n;
+            return 0;
+        }
+        h->is_cut = true;
+        return -EIO;
+    }
+    int rc = wire_flush(h);
+    if (rc == 0)
+        rc = weft_conn_sendfile(h->conn, fd, &offset, length, 0);
+    if (rc < 0) {
+        h->out_error = rc;
+        h->is_cut = true;
+    }
+    return rc;
+}
