@@ -91,6 +91,7 @@ struct weft_http {
     bool is_cut;
     bool is_chunked;
     int status;
+    int result;               /* the last error or status that was made an answer */
     int64_t sent_body;        /* for logs */
     struct answer_header *headers, **last_header;
     weft_str held_type, held_body;

@@ -21,6 +21,7 @@ void answer_begin(weft_http *h)
     h->last_header = &h->headers;
     h->chunk_at = 0;
     h->sent_body = 0;
+    h->result = 0;
 }
 
 /* ---- headers ---- */
@@ -360,13 +361,14 @@ static void log_failure(weft_http *h, const char *what)
 
 void answer_result(weft_http *h, int rc)
 {
-    if (rc == 0 && h->answer != ANSWER_NONE)
-        return;
+    if (h->answer != ANSWER_NONE && (rc == 0 || rc == h->result))
+        return; /* answered; or middleware passes on what was dealt with inside */
+    h->result = rc;
     if (h->body_error && rc == h->body_error && h->answer == ANSWER_NONE) {
         /* The client's fault: a body too long, too slow or broken. Its end is unknown. */
         h->keeps_alive = false;
         rc = rc == -EMSGSIZE ? 413 : rc == -ETIMEDOUT ? 408 : 400;
-    } else if (rc < 0 && rc != -EALREADY) {
+    } else if (rc < 0) {
         log_failure(h, strerror(-rc));
     } else if (rc == 0) {
         log_failure(h, "the handler returned 0 without an answer");
@@ -374,9 +376,9 @@ void answer_result(weft_http *h, int rc)
     }
     if (h->answer == ANSWER_HELD && rc < 0)
         h->answer = ANSWER_NONE; /* what it had prepared is not what happened */
-    if (h->answer == ANSWER_NONE)
-        weft_status(h, rc < 0 ? status_of_error(rc) : rc);
-    else if (rc < 0)
+    if (h->answer == ANSWER_NONE && weft_status(h, rc < 0 ? status_of_error(rc) : rc) < 0)
+        weft_status(h, 500); /* the handler returned something that is no status */
+    else if (h->answer == ANSWER_OPEN)
         h->is_cut = true; /* the client must not take the rest for whole */
 }
 

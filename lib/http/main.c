@@ -1,0 +1,168 @@
+/* main.c: an application served from start to drain. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <weft/rt.h>
+
+#include "exchange.h"
+#include "listener.h"
+
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_REFUSED = 2 };
+
+static const int64_t DRAIN_LOOK_NS = 5 * WEFT_MS;
+
+struct service {
+    struct http_server server;
+    struct listener *listeners[WEFT_MAX_LISTEN];
+    int n_listeners;
+    int signal_fd;
+    int status;
+};
+
+/* Where the signal handler writes; the one thing it can reach. */
+static volatile sig_atomic_t signal_fd = -1;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    int saved = errno;
+    uint64_t one = 1;
+    ssize_t ignored = write(signal_fd, &one, sizeof one);
+    (void)ignored;
+    errno = saved;
+}
+
+static int refuse(const char *what, const char *about, int rc)
+{
+    const char *why = rc == -EINVAL ? "not an address like host:port, [ipv6]:port, :port or unix:PATH"
+                                    : strerror(-rc);
+    fprintf(stderr, "weft: %s%s: %s\n", what, about, why);
+    return STATUS_REFUSED;
+}
+
+static int open_listeners(struct service *s)
+{
+    for (int i = 0; i < WEFT_MAX_LISTEN && s->server.opts.listen[i]; i++) {
+        const char *address = s->server.opts.listen[i];
+        int rc = listener_open(address, &s->listeners[s->n_listeners]);
+        if (rc < 0)
+            return refuse("cannot listen on ", address, rc);
+        s->n_listeners++;
+    }
+    if (s->n_listeners)
+        return STATUS_OK;
+    fprintf(stderr, "weft: no address to listen on\n");
+    return STATUS_REFUSED;
+}
+
+static void print_addresses(const struct service *s)
+{
+    for (int i = 0; i < s->n_listeners; i++) {
+        const char *address = listener_address(s->listeners[i]);
+        bool is_unix = strncmp(address, "unix:", 5) == 0;
+        printf("weft: serving on %s%s\n", is_unix ? "" : "http://", address);
+    }
+    fflush(stdout);
+}
+
+static void interrupt(weft_conn *c, void *server)
+{
+    if (c->owner == server)
+        conn_interrupt(c);
+}
+
+/* Accepting stops, idle connections close, requests in flight finish within the drain timeout. A
+ * second signal ends the wait. */
+static void drain(struct service *s, struct poll_desc *signals)
+{
+    for (int i = 0; i < s->n_listeners; i++)
+        listener_stop(s->listeners[i]);
+    atomic_store_explicit(&s->server.is_draining, true, memory_order_release);
+    int64_t until = weft_now() + s->server.opts.drain_timeout;
+    for (;;) {
+        conn_each(interrupt, &s->server); /* again: one may have become idle meanwhile */
+        int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
+        if (active == 0)
+            return;
+        poll_set_deadline(signals, POLL_READ, weft_now() + DRAIN_LOOK_NS);
+        int rc = poll_park(signals, POLL_READ);
+        if (rc == 0 || weft_now() >= until) {
+            fprintf(stderr, "weft: %d connections were still busy and are cut\n", active);
+            return;
+        }
+    }
+}
+
+static int serve(void *arg)
+{
+    struct service *s = arg;
+    struct poll_desc signals;
+    uint64_t ignored;
+    poll_init(&signals, s->signal_fd);
+    int rc = 0;
+    for (int i = 0; i < s->n_listeners && rc == 0; i++)
+        rc = listener_start(s->listeners[i], server_accept, &s->server);
+    if (rc == 0) {
+        if (!s->server.opts.quiet)
+            print_addresses(s);
+        if (s->server.opts.on_ready)
+            s->server.opts.on_ready(s->server.opts.on_ready_arg);
+        rc = poll_park(&signals, POLL_READ);
+    }
+    if (read(s->signal_fd, &ignored, sizeof ignored) < 0 && rc == 0)
+        rc = -errno;
+    drain(s, &signals);
+    poll_close(&signals);
+    if (rc < 0)
+        fprintf(stderr, "weft: serving failed: %s\n", strerror(-rc));
+    return rc < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+static int run(struct service *s)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, old_term, old_int, old_pipe;
+    s->signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->signal_fd < 0)
+        return refuse("cannot start", "", -errno);
+    signal_fd = s->signal_fd;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, &old_term);
+    sigaction(SIGINT, &action, &old_int);
+    sigaction(SIGPIPE, &ignore, &old_pipe);
+    weft_run_opts opts = {.procs = s->server.opts.threads};
+    int status = weft_run_with(&opts, serve, s);
+    sigaction(SIGTERM, &old_term, NULL);
+    sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGPIPE, &old_pipe, NULL);
+    close(s->signal_fd);
+    return status < 0 ? refuse("cannot start", "", status) : status;
+}
+
+int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
+{
+    struct service *s = calloc(1, sizeof *s);
+    if (!app || !s) {
+        free(s);
+        return refuse("cannot start", "", -ENOMEM);
+    }
+    int status = STATUS_REFUSED;
+    if (server_init(&s->server, app, opts) < 0)
+        fprintf(stderr, "weft: an option of the server is out of its range\n");
+    else if (app_prepare(app) == 0)
+        status = open_listeners(s);
+    if (status == STATUS_OK)
+        status = run(s);
+    for (int i = 0; i < s->n_listeners; i++)
+        listener_free(s->listeners[i]);
+    free(s);
+    return status;
+}
+
+int weft_app_main(weft_app *app, const char *address)
+{
+    weft_serve_opts opts = {.listen = {address}};
+    return weft_app_main_opts(app, &opts);
+}

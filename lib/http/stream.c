@@ -1,0 +1,123 @@
+/* stream.c: bodies of unknown length. Small writes gather in one chunk in the output buffer; its
+ * size is written, in four hexadecimal digits, when the chunk is closed. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "exchange.h"
+
+enum {
+    CHUNK_HEAD = 6,     /* "0000\r\n" */
+    CHUNK_TAIL = 2,     /* "\r\n" */
+    CHUNK_WORTH = 64,   /* a chunk is not begun with less room than that */
+};
+
+static int stream_open(weft_http *h)
+{
+    static const weft_str type = {"text/plain; charset=utf-8", 25};
+    int rc = answer_head(h, h->status, type, -1);
+    h->answer = ANSWER_OPEN;
+    return rc;
+}
+
+static void chunk_close(weft_http *h)
+{
+    static const char hex[] = "0123456789abcdef";
+    if (!h->chunk_at)
+        return;
+    char *size = h->out + h->chunk_at - 1;
+    uint32_t len = h->out_len - (h->chunk_at - 1) - CHUNK_HEAD;
+    for (int i = 3; i >= 0; i--, len >>= 4)
+        size[i] = hex[len & 15];
+    memcpy(h->out + h->out_len, "\r\n", CHUNK_TAIL);
+    h->out_len += CHUNK_TAIL;
+    h->chunk_at = 0;
+}
+
+/* How many bytes of body fit now; opens a chunk, or sends, if that is needed for more than none. */
+static int stream_room(weft_http *h, size_t *ret_room)
+{
+    uint32_t reserve = h->is_chunked ? CHUNK_TAIL : 0;
+    if (h->out_len + reserve >= OUT_BYTES ||
+        (!h->chunk_at && h->out_len + CHUNK_WORTH > OUT_BYTES)) {
+        chunk_close(h);
+        int rc = wire_flush(h);
+        if (rc < 0)
+            return rc;
+    }
+    if (h->is_chunked && !h->chunk_at) {
+        h->chunk_at = h->out_len + 1; /* 0 means none */
+        memcpy(h->out + h->out_len, "0000\r\n", CHUNK_HEAD);
+        h->out_len += CHUNK_HEAD;
+    }
+    *ret_room = OUT_BYTES - reserve - h->out_len;
+    return 0;
+}
+
+int weft_write(weft_http *h, const void *data, size_t len)
+{
+    const char *from = data;
+    if (h->answer == ANSWER_HELD || h->answer == ANSWER_SENT)
+        return -EALREADY;
+    if (h->answer == ANSWER_NONE) {
+        int rc = stream_open(h);
+        if (rc < 0)
+            return rc;
+    }
+    if (h->out_error)
+        return h->out_error;
+    h->sent_body += (int64_t)len;
+    if (h->is_head_request)
+        return 0;
+    while (len) {
+        size_t room;
+        int rc = stream_room(h, &room);
+        if (rc < 0)
+            return rc;
+        size_t n = len < room ? len : room;
+        memcpy(h->out + h->out_len, from, n);
+        h->out_len += (uint32_t)n;
+        from += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int weft_writef(weft_http *h, const char *format, ...)
+{
+    char local[1024];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(local, sizeof local, format, args);
+    va_end(args);
+    int rc = n < 0 ? -EINVAL : 0;
+    char *text = local;
+    if (rc == 0 && (size_t)n >= sizeof local) {
+        text = arena_alloc(&h->arena, (size_t)n + 1);
+        if (text)
+            vsnprintf(text, (size_t)n + 1, format, again);
+        else
+            rc = -ENOMEM;
+    }
+    va_end(again);
+    return rc < 0 ? rc : weft_write(h, text, (size_t)n);
+}
+
+int weft_flush(weft_http *h)
+{
+    if (h->answer == ANSWER_NONE) {
+        int rc = stream_open(h);
+        if (rc < 0)
+            return rc;
+    }
+    chunk_close(h);
+    return wire_flush(h);
+}
+
+void stream_finish(weft_http *h)
+{
+    chunk_close(h);
+    h->answer = ANSWER_SENT;
+    if (h->is_chunked && !h->is_head_request)
+        wire_put(h, "0\r\n\r\n", 5);
+}
