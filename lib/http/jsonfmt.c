@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <weft/http.h>
 
 struct out {
     char *buf;
@@ -76,9 +77,9 @@ static void put_quoted(struct out *o, weft_str text)
     put(o, "\"", 1);
 }
 
-size_t json_quote(char *buf, size_t size, weft_str text)
+size_t weft_json_quote(char *buf, weft_str text)
 {
-    struct out o = {buf, size, 0};
+    struct out o = {buf, SIZE_MAX, 0};
     put_quoted(&o, text);
     return o.len;
 }

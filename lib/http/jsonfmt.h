@@ -8,8 +8,4 @@
  * it does not know. */
 ssize_t jsonfmt(char *buf, size_t size, const char *format, va_list args);
 
-/* Writes `text` quoted and escaped (RFC 8259 section 7); what is not UTF-8 becomes U+FFFD. Returns
- * the length it needs. */
-size_t json_quote(char *buf, size_t size, weft_str text);
-
 #endif

@@ -134,6 +134,9 @@ WEFT_API int weft_bytes(weft_http *h, int status, const char *content_type, cons
  * %s a terminated string as it is, %J a weft_str quoted and escaped ({NULL, 0} gives null), %b an
  * int as true or false, %% a percent sign. -EINVAL for any other. */
 WEFT_API int weft_json(weft_http *h, int status, const char *format, ...);
+/* Writes `text` as a JSON string, quoted and escaped, to `buf`, which has room for 6 * text.len + 2
+ * bytes; what is not UTF-8 becomes U+FFFD. Returns the length; not terminated. Any thread. */
+WEFT_API size_t weft_json_quote(char *buf, weft_str text);
 WEFT_API int weft_redirect(weft_http *h, int status, const char *location);
 /* The plain answer of a status, "Not Found\n"; no body for 204 and 304. */
 WEFT_API int weft_status(weft_http *h, int status);

@@ -1,0 +1,55 @@
+/* home.c: the demo site's page; no outside assets. */
+#include "handlers.h"
+
+static const char page[] =
+    "<!doctype html>\n"
+    "<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n"
+    "<title>weft</title>\n"
+    "<style>\n"
+    ":root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#dfe4ea;--paper:#fbfbf9;"
+    "--card:#fff;--accent:#0b6e5f}\n"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e8ebef;--soft:#9aa5b3;--line:#2c343f;"
+    "--paper:#14181d;--card:#1b2027;--accent:#4fd1b8}}\n"
+    "body{margin:0;background:var(--paper);color:var(--ink);"
+    "font:17px/1.6 system-ui,-apple-system,'Segoe UI',sans-serif}\n"
+    "main{max-width:44rem;margin:0 auto;padding:4rem 1.5rem}\n"
+    "h1{font-size:3.2rem;letter-spacing:-.04em;margin:0;line-height:1}\n"
+    "h1 span{color:var(--accent)}p.lead{font-size:1.2rem;color:var(--soft);margin:.8rem 0 2.4rem}\n"
+    "ul{list-style:none;margin:0 0 2.4rem;padding:0;border:1px solid var(--line);"
+    "border-radius:12px;overflow:hidden;background:var(--card)}\n"
+    "li{display:flex;gap:1rem;padding:.7rem 1.1rem;border-top:1px solid var(--line)}"
+    "li:first-child{border:0}\n"
+    "li a{flex:0 0 11rem;color:var(--accent);text-decoration:none;"
+    "font-family:ui-monospace,monospace;font-size:.95rem}"
+    "li a:hover{text-decoration:underline}li span{color:var(--soft)}\n"
+    "pre{background:var(--card);border:1px solid var(--line);border-radius:12px;"
+    "padding:1rem 1.1rem;overflow:auto;font-size:.9rem}\n"
+    "@media(max-width:32rem){li{display:block}}\n"
+    "</style>\n"
+    "<main>\n"
+    "<h1>weft<span>.</span></h1>\n"
+    "<p class=lead>A concurrent HTTP server framework in C. Each connection is a coroutine on a\n"
+    "work-stealing scheduler, and a handler is plain blocking code.</p>\n"
+    "<ul>\n"
+    "<li><a href=/plaintext>/plaintext</a><span>Hello, World! in thirteen bytes</span>\n"
+    "<li><a href=/json>/json</a><span>the same as JSON</span>\n"
+    "<li><a href=/hello/you>/hello/{name}</a><span>a parameter of the path</span>\n"
+    "<li><a href='/echo?a=1'>/echo</a><span>your request, any method, told back as JSON</span>\n"
+    "<li><a href=/sleep/500>/sleep/{ms}</a><span>parks its coroutine, not a thread</span>\n"
+    "<li><a href=/static/>/static/</a><span>files, from weft serve --root DIR</span>\n"
+    "</ul>\n"
+    "<p>A handler:</p>\n"
+    "<pre>static int hello(weft_http *h, void *arg)\n"
+    "{\n"
+    "    return weft_textf(h, 200, \"Hello, \" WEFT_FMT \"!\\n\",\n"
+    "                      WEFT_ARG(weft_param(h, \"name\")));\n"
+    "}</pre>\n"
+    "<p>Load it:</p>\n"
+    "<pre>wrk -t2 -c64 -d5s http://127.0.0.1:8080/plaintext</pre>\n"
+    "</main>\n";
+
+int handler_home(weft_http *h, void *arg)
+{
+    (void)arg;
+    return weft_html(h, 200, page);
+}

@@ -1,0 +1,64 @@
+/* main.c: the standalone server. */
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "demo.h"
+#include "options.h"
+
+enum { STATUS_OK = 0, STATUS_WRONG = 2 };
+
+/* Called when connections are accepted: says where, and what to try. */
+static void announce(void *arg)
+{
+    const weft_serve_opts *opts = arg;
+    const char *first = opts->listen[0];
+    int procs = weft_num_procs();
+    bool is_unix = strncmp(first, "unix:", 5) == 0;
+
+    printf("weft %s serves the demo site with %d processor%s on\n", weft_version(), procs,
+           procs == 1 ? "" : "s");
+    for (int i = 0; i < WEFT_MAX_LISTEN && opts->listen[i]; i++) {
+        const char *address = opts->listen[i];
+        bool is_path = strncmp(address, "unix:", 5) == 0;
+        printf("  %s%s%s\n", is_path ? "" : "http://", address[0] == ':' ? "localhost" : "", address);
+    }
+    if (is_unix)
+        printf("try: curl --unix-socket %s http://localhost/\n", first + 5);
+    else
+        printf("try: wrk -t2 -c64 -d5s http://%s%s/plaintext\n", first[0] == ':' ? "localhost" : "",
+               first);
+    fflush(stdout);
+}
+
+static int serve(struct options *o)
+{
+    weft_app *app = demo_new(o->root);
+    if (!app) {
+        fprintf(stderr, "weft: out of memory\n");
+        return STATUS_WRONG;
+    }
+    o->serve.quiet = 1;
+    o->serve.on_ready = announce;
+    o->serve.on_ready_arg = &o->serve;
+    int status = weft_app_main_opts(app, &o->serve);
+    weft_app_free(app);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = options_parse(argc, argv);
+    switch (o.command) {
+    case COMMAND_SERVE:
+        return serve(&o);
+    case COMMAND_HELP:
+        fputs(options_help, stdout);
+        return STATUS_OK;
+    case COMMAND_VERSION:
+        printf("weft %s\n", weft_version());
+        return STATUS_OK;
+    case COMMAND_WRONG:
+        break;
+    }
+    return STATUS_WRONG;
+}

@@ -1,0 +1,170 @@
+#include "options.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char options_help[] =
+    "usage: weft serve [options]\n"
+    "       weft --help | --version\n"
+    "\n"
+    "Serves the built-in demo site, and files below --root at /static/.\n"
+    "\n"
+    "  --listen ADDR           host:port, [ipv6]:port, :port or unix:PATH; may be given up to 16\n"
+    "                          times; 127.0.0.1:8080 when it is not given\n"
+    "  --root DIR              the files to serve at /static/\n"
+    "  --threads N             processors that run coroutines, 1 to 256; the CPUs this process\n"
+    "                          may use when it is not given\n"
+    "  --drain-timeout SECONDS how long requests in flight may take after SIGTERM or SIGINT; 10\n"
+    "\n"
+    "SIGTERM and SIGINT drain: accepting stops, requests in flight finish, idle connections\n"
+    "close, exit status 0. A second signal ends it at once. What is wrong on the command line, an\n"
+    "address in use or an unreadable folder is said in one line, exit status 2.\n";
+
+static const char *const names[] = {"--listen", "--root", "--threads", "--drain-timeout", "--help"};
+
+/* How many edits turn one word into another, counted up to a handful (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LONGEST = 32 };
+    size_t row[LONGEST + 1], a_len = strlen(a), b_len = strlen(b);
+    if (a_len > LONGEST || b_len > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[b_len];
+}
+
+static void wrong_option(const char *given)
+{
+    const char *nearest = NULL;
+    size_t least = 4; /* further away is no help */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t d = distance(given, names[i]);
+        if (d < least) {
+            least = d;
+            nearest = names[i];
+        }
+    }
+    if (nearest)
+        fprintf(stderr, "weft: unknown option '%s' (did you mean '%s'?)\n", given, nearest);
+    else
+        fprintf(stderr, "weft: unknown option '%s'; weft --help lists them\n", given);
+}
+
+static int parse_number(const char *name, const char *text, long least, long most, long *ret)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (!*text || *end || errno || n < least || n > most) {
+        fprintf(stderr, "weft: %s wants a number from %ld to %ld, not '%s'\n", name, least, most,
+                text);
+        return -EINVAL;
+    }
+    *ret = n;
+    return 0;
+}
+
+static int check_folder(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir) {
+        fprintf(stderr, "weft: cannot read the folder '%s': %s\n", path, strerror(errno));
+        return -EINVAL;
+    }
+    closedir(dir);
+    return 0;
+}
+
+/* Takes one option with its value. Returns 0 or an error that has been said. */
+static int apply(struct options *o, int *n_listen, const char *name, const char *value)
+{
+    long n;
+    int rc = 0;
+    if (strcmp(name, "--listen") == 0) {
+        if (*n_listen == WEFT_MAX_LISTEN) {
+            fprintf(stderr, "weft: --listen may be given %d times at most\n", WEFT_MAX_LISTEN);
+            return -EINVAL;
+        }
+        o->serve.listen[(*n_listen)++] = value;
+    } else if (strcmp(name, "--root") == 0) {
+        o->root = value;
+        rc = check_folder(value);
+    } else if (strcmp(name, "--threads") == 0) {
+        if ((rc = parse_number(name, value, 1, 256, &n)) == 0)
+            o->serve.threads = (int)n;
+    } else if ((rc = parse_number(name, value, 1, 3600, &n)) == 0) {
+        o->serve.drain_timeout = n * WEFT_SEC;
+    }
+    return rc;
+}
+
+static int parse_serve(struct options *o, int argc, char **argv)
+{
+    int n_listen = 0;
+    for (int i = 0; i < argc; i++) {
+        char name[32];
+        const char *equals = strchr(argv[i], '='), *value = equals ? equals + 1 : NULL;
+        int len = (int)(equals ? (size_t)(equals - argv[i]) : strlen(argv[i]));
+        snprintf(name, sizeof name, "%.*s", len, argv[i]);
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            o->command = COMMAND_HELP;
+            return 0;
+        }
+        bool is_known = false;
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            is_known |= strcmp(name, names[k]) == 0;
+        if (!is_known) {
+            wrong_option(argv[i]);
+            return -EINVAL;
+        }
+        if (!value && i + 1 < argc)
+            value = argv[++i];
+        if (!value) {
+            fprintf(stderr, "weft: %s wants a value\n", name);
+            return -EINVAL;
+        }
+        int rc = apply(o, &n_listen, name, value);
+        if (rc < 0)
+            return rc;
+    }
+    if (n_listen == 0)
+        o->serve.listen[0] = "127.0.0.1:8080";
+    return 0;
+}
+
+struct options options_parse(int argc, char **argv)
+{
+    struct options o = {.command = COMMAND_SERVE};
+    const char *first = argc > 1 ? argv[1] : NULL;
+    if (!first) {
+        fputs(options_help, stderr);
+        o.command = COMMAND_WRONG;
+    } else if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 ||
+               strcmp(first, "help") == 0) {
+        o.command = COMMAND_HELP;
+    } else if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
+        o.command = COMMAND_VERSION;
+    } else if (strcmp(first, "serve") != 0) {
+        fprintf(stderr, "weft: unknown %s '%s'; weft --help lists what there is\n",
+                first[0] == '-' ? "option" : "command", first);
+        o.command = COMMAND_WRONG;
+    } else if (parse_serve(&o, argc - 2, argv + 2) < 0) {
+        o.command = COMMAND_WRONG;
+    }
+    return o;
+}
