@@ -260,7 +260,7 @@ int weft_send_file(weft_http *h, const char *root, weft_str path)
 int weft_static(weft_http *h, void *arg)
 {
     if (h->match.n_params == 0)
-        return weft_send_file(h, arg, (weft_str){"", 0});
+        return -EINVAL; /* the pattern has no rest */
     const struct router_param *rest = &h->match.params[h->match.n_params - 1];
     char *name = weft_alloc(h, rest->name.len + 1);
     if (!name)
@@ -268,5 +268,6 @@ int weft_static(weft_http *h, void *arg)
     memcpy(name, rest->name.ptr, rest->name.len);
     name[rest->name.len] = '\0';
     weft_str path = weft_param(h, name);
-    return path.ptr ? weft_send_file(h, arg, path) : -EINVAL;
+    int rc = path.ptr ? weft_send_file(h, arg, path) : -EINVAL;
+    return rc == -ENOENT ? 404 : rc == -EACCES ? 403 : rc; /* everyday, not worth a log line */
 }

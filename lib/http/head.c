@@ -115,7 +115,7 @@ void head_begin(struct head *head, uint32_t max_bytes, uint16_t max_headers)
 static bool is_token(const char *at, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if (!strchr("!#$%&'*+-.^_`|~", at[i]) && !(at[i] >= '0' && at[i] <= '9') &&
+        if ((at[i] == 0 || !strchr("!#$%&'*+-.^_`|~", at[i])) && !(at[i] >= '0' && at[i] <= '9') &&
             !((at[i] | 32) >= 'a' && (at[i] | 32) <= 'z'))
             return false;
     return len > 0;
@@ -138,7 +138,7 @@ static int refusal(const struct head *head, size_t len)
         size_t left = len - (size_t)(version + 6 - head->base);
         const char *v = version + 6; /* DIGIT "." DIGIT */
         bool is_well_formed = left >= 4 && v[0] >= '0' && v[0] <= '9' && v[1] == '.' &&
-                              v[2] >= '0' && v[2] <= '9' && (v[3] == '\r' || v[3] == '\n');
+                              v[2] >= '0' && v[2] <= '9' && v[3] == '\r';
         return is_well_formed ? 505 : 400;
     }
     case HPE_PAUSED_H2_UPGRADE:
@@ -243,6 +243,15 @@ static int check_target(const struct head *head)
     return is_host_valid(authority) ? 0 : 400;
 }
 
+/* One space on both sides of the target (RFC 9112 section 3); llhttp skips several. */
+static bool is_line_exact(const struct head *head)
+{
+    const char *before = head->base + head->target.at - 1;
+    const char *after = head->base + head->target.at + head->target.len;
+    return head->target.at >= 2 && before[0] == ' ' && before[-1] != ' ' && after[0] == ' ' &&
+           after[1] == 'H';
+}
+
 static bool name_is(const struct head *head, const struct head_header *h, const char *name)
 {
     size_t len = strlen(name);
@@ -263,6 +272,8 @@ int head_check(struct head *head)
     unsigned hosts = 0, codings = 0;
     weft_str host = {NULL, 0};
 
+    if (p->http_major == 0 || !is_line_exact(head)) /* 0.9 has no version */
+        return 400;
     if (p->http_major != 1 || p->http_minor > 1)
         return 505;
     for (unsigned i = 0; i < head->header_count; i++) {

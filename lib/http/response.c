@@ -173,6 +173,9 @@ int answer_head(weft_http *h, int status, weft_str type, int64_t length)
 
     char *start = h->out + h->out_len, *to = put(start, line.ptr, line.len);
     bool is_known = length >= 0;
+    /* relaxed: a hint to end soon; it may have come while the handler worked */
+    if (atomic_load_explicit(&h->server->is_draining, memory_order_relaxed))
+        h->keeps_alive = false;
     h->is_chunked = !is_known && h->head.parser.http_minor == 1;
     if (!is_known && !h->is_chunked)
         h->keeps_alive = false; /* HTTP/1.0: the body ends with the connection */
@@ -244,7 +247,7 @@ void answer_finish(weft_http *h)
 {
     if (h->answer == ANSWER_HELD)
         answer_put(h, h->status, h->held_type, h->held_body);
-    else if (h->answer == ANSWER_OPEN)
+    else if (h->answer == ANSWER_OPEN && !h->is_cut)
         stream_finish(h);
 }
 

@@ -384,9 +384,7 @@ size_t router_allow(const struct router *r, weft_str path, char *buf, size_t siz
     buf[0] = '\0';
     for (const struct route *route = r->routes; route; route = route->next) {
         weft_str method = weft_cstr(route->method);
-        char quoted[32];
-        snprintf(quoted, sizeof quoted, "%.24s", route->method);
-        if (!method.len || strstr(buf, quoted) ||
+        if (!method.len || strstr(buf, route->method) ||
             router_find(r, method, path, &match) != ROUTER_FOUND)
             continue;
         bool is_get = strcmp(route->method, "GET") == 0;

@@ -70,7 +70,7 @@ static void finish(weft_http *h, enum next how)
 static enum next serve_request(weft_http *h)
 {
     struct http_server *s = h->server;
-    h->keeps_alive = llhttp_should_keep_alive(&h->head.parser) && !is_draining(s);
+    h->keeps_alive = llhttp_should_keep_alive(&h->head.parser);
     h->is_head_request = h->head.parser.method == HTTP_HEAD;
     h->endpoint = NULL;
     answer_begin(h);

@@ -14,6 +14,7 @@
  * that finds work wakes the next one (if it was the last), and one that gives up looks once more. */
 #include <sched.h>
 #include <time.h>
+#include <weft/rt.h>
 
 #include "assert.h"
 #include "coro.h"
