@@ -32,8 +32,11 @@ static bool is_text(weft_str s)
 {
     for (size_t i = 0; i < s.len;) {
         unsigned char ch = (unsigned char)s.ptr[i];
-        size_t more = ch < 0x80 ? 0 : ch >= 0xc2 && ch < 0xe0 ? 1 : ch >= 0xe0 && ch < 0xf0 ? 2
-                      : ch >= 0xf0 && ch < 0xf5 ? 3 : 4;
+        size_t more = ch < 0x80                 ? 0
+                      : ch >= 0xc2 && ch < 0xe0 ? 1
+                      : ch >= 0xe0 && ch < 0xf0 ? 2
+                      : ch >= 0xf0 && ch < 0xf5 ? 3
+                                                : 4;
         if (ch == 0 || more == 4 || more >= s.len - i)
             return false;
         for (size_t k = 1; k <= more; k++)
@@ -98,9 +101,12 @@ int handler_echo(weft_http *h, void *arg)
         const char *name;
         weft_str value;
     } members[] = {
-        {"method", weft_method(h)},      {"target", weft_target(h)},
-        {"path", weft_path(h)},          {"query", weft_query_string(h)},
-        {"peer", weft_peer(h)},          {"body", shown},
+        {"method", weft_method(h)},
+        {"target", weft_target(h)},
+        {"path", weft_path(h)},
+        {"query", weft_query_string(h)},
+        {"peer", weft_peer(h)},
+        {"body", shown},
         {"body_encoding", weft_cstr(as_text ? "utf-8" : "base64")},
     };
     rc = weft_set_header(h, "Content-Type", "application/json");

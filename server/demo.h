@@ -4,8 +4,8 @@
 
 #include <weft/weft.h>
 
-/* The demo site; `root` is what /static/ shows, NULL for nothing. root is not copied. NULL when memory
- * is out. */
+/* The demo site; `root` is what /static/ shows, NULL for nothing. root is not copied. NULL when
+ * memory is out. */
 weft_app *demo_new(const char *root);
 
 #endif

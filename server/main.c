@@ -20,7 +20,8 @@ static void announce(void *arg)
     for (int i = 0; i < WEFT_MAX_LISTEN && opts->listen[i]; i++) {
         const char *address = opts->listen[i];
         bool is_path = strncmp(address, "unix:", 5) == 0;
-        printf("  %s%s%s\n", is_path ? "" : "http://", address[0] == ':' ? "localhost" : "", address);
+        printf("  %s%s%s\n", is_path ? "" : "http://", address[0] == ':' ? "localhost" : "",
+               address);
     }
     if (is_unix)
         printf("try: curl --unix-socket %s http://localhost/\n", first + 5);
@@ -49,16 +50,10 @@ int main(int argc, char **argv)
 {
     struct options o = options_parse(argc, argv);
     switch (o.command) {
-    case COMMAND_SERVE:
-        return serve(&o);
-    case COMMAND_HELP:
-        fputs(options_help, stdout);
-        return STATUS_OK;
-    case COMMAND_VERSION:
-        printf("weft %s\n", weft_version());
-        return STATUS_OK;
-    case COMMAND_WRONG:
-        break;
+    case COMMAND_SERVE: return serve(&o);
+    case COMMAND_HELP: fputs(options_help, stdout); return STATUS_OK;
+    case COMMAND_VERSION: printf("weft %s\n", weft_version()); return STATUS_OK;
+    case COMMAND_WRONG: break;
     }
     return STATUS_WRONG;
 }

@@ -8,7 +8,7 @@ enum command { COMMAND_SERVE, COMMAND_HELP, COMMAND_VERSION, COMMAND_WRONG };
 
 struct options {
     enum command command;
-    const char *root;      /* NULL: none */
+    const char *root; /* NULL: none */
     weft_serve_opts serve;
 };
 

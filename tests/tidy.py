@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Keeps what a machine can keep of the house rules: layering, line length, the size of functions and
-files, tabs, leftovers. Prints each breach as file:line: what, and fails if there is one."""
+"""Keeps what a machine can keep of the house rules: layering, line length, the size of functions
+and files, tabs, leftovers. Prints each breach as file:line: what, and fails if there is one."""
 import re
 import subprocess
 import sys
@@ -51,6 +51,8 @@ def check_functions(path, lines):
 for path in files:
     if not re.search(r"\.(c|h|S|py|build)$", path) and path not in ("dev", ".ci/run"):
         continue
+    if path.startswith("tests/programs/"):
+        continue  # users' programs, as they stand
     lines = open(path, encoding="utf-8").read().split("\n")
     if len(lines) > FILE_MAX and not path.startswith("tests/"):
         breach(path, len(lines), f"a file of {len(lines)} lines")

@@ -15,8 +15,8 @@
     } while (0)
 
 /* Says which belief was wrong and ends the process with a core. */
-__attribute__((noreturn, cold)) static inline void
-weft_assert_failed(const char *claim, const char *file, int line)
+__attribute__((noreturn, cold)) static inline void weft_assert_failed(const char *claim,
+                                                                      const char *file, int line)
 {
     fprintf(stderr, "weft: %s:%d: this should hold: %s\n", file, line, claim);
     abort();

@@ -17,10 +17,10 @@ struct route_entry {
 };
 
 struct weft_app {
-    weft_app *parent;   /* of a group */
-    weft_app *next;     /* sibling */
+    weft_app *parent; /* of a group */
+    weft_app *next;   /* sibling */
     weft_app *groups;
-    char *prefix;       /* "" for the application itself */
+    char *prefix; /* "" for the application itself */
     struct route_entry *routes, **last_route;
     struct step middleware[MIDDLEWARE_MAX];
     int n_middleware;
@@ -290,12 +290,8 @@ void app_dispatch(weft_app *app, weft_http *h)
         return;
     }
     switch (router_find(app->router, method, path, &h->match)) {
-    case ROUTER_FOUND:
-        h->endpoint = h->match.target;
-        break;
-    case ROUTER_NO_METHOD:
-        h->endpoint = is_options ? app->options : app->no_method;
-        break;
+    case ROUTER_FOUND: h->endpoint = h->match.target; break;
+    case ROUTER_NO_METHOD: h->endpoint = is_options ? app->options : app->no_method; break;
     case ROUTER_NO_PATH:
         h->endpoint = is_options && path.ptr[0] == '*' ? app->options : app->not_found;
         break;

@@ -39,7 +39,7 @@ static void publish(const char *buf, int64_t second, uint32_t sequence)
     memcpy(words, buf, DATE_LEN);
     if (!atomic_compare_exchange_strong_explicit(&cached.sequence, &sequence, sequence + 1,
                                                  memory_order_acquire, memory_order_relaxed))
-        return; /* somebody else writes it */
+        return;                                /* somebody else writes it */
     atomic_thread_fence(memory_order_release); /* the odd count is seen before any word */
     for (int i = 0; i < WORDS; i++)
         atomic_store_explicit(&cached.text[i], words[i], memory_order_release);

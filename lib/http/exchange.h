@@ -52,8 +52,8 @@ struct endpoint {
 /* What all connections of a served application share. */
 struct http_server {
     weft_app *app;
-    weft_serve_opts opts;         /* with the defaults filled in; immutable */
-    _Atomic(int) active;          /* connections */
+    weft_serve_opts opts; /* with the defaults filled in; immutable */
+    _Atomic(int) active;  /* connections */
     _Atomic(bool) is_draining;
 };
 
@@ -78,10 +78,10 @@ struct weft_http {
 
     /* The request's body. */
     enum body_kind body;
-    int body_error;           /* sticky */
+    int body_error; /* sticky */
     bool is_body_done;
-    bool awaits_continue;     /* the client waits for 100 before it sends (RFC 9110 10.1.1) */
-    int64_t body_left;        /* BODY_SIZED: bytes not read yet */
+    bool awaits_continue; /* the client waits for 100 before it sends (RFC 9110 10.1.1) */
+    int64_t body_left;    /* BODY_SIZED: bytes not read yet */
     int64_t body_read;
 
     /* The answer. */
@@ -91,16 +91,16 @@ struct weft_http {
     bool is_cut;
     bool is_chunked;
     int status;
-    int result;               /* the last error or status that was made an answer */
-    int64_t sent_body;        /* for logs */
+    int result;        /* the last error or status that was made an answer */
+    int64_t sent_body; /* for logs */
     struct answer_header *headers, **last_header;
     weft_str held_type, held_body;
-    uint32_t chunk_at;        /* where the open chunk's size stands in `out`; 0: none is open */
+    uint32_t chunk_at; /* where the open chunk's size stands in `out`; 0: none is open */
 
     /* Output. */
     char *out;
     uint32_t out_len;
-    int out_error;            /* sticky: the connection does not take any more */
+    int out_error; /* sticky: the connection does not take any more */
 
     struct arena arena;
 };

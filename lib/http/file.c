@@ -56,8 +56,8 @@ static int file_open(const char *root, const char *path, struct file *ret)
         close(ret->fd);
         return -err;
     }
-    snprintf(ret->etag, sizeof ret->etag, "\"%llx-%llx-%llx\"",
-             (unsigned long long)ret->st.st_ino, (unsigned long long)ret->st.st_size,
+    snprintf(ret->etag, sizeof ret->etag, "\"%llx-%llx-%llx\"", (unsigned long long)ret->st.st_ino,
+             (unsigned long long)ret->st.st_size,
              (unsigned long long)ret->st.st_mtim.tv_sec * 1000000000ULL +
                  (unsigned long long)ret->st.st_mtim.tv_nsec);
     return 0;

@@ -141,12 +141,9 @@ static int refusal(const struct head *head, size_t len)
                               v[2] >= '0' && v[2] <= '9' && v[3] == '\r';
         return is_well_formed ? 505 : 400;
     }
-    case HPE_PAUSED_H2_UPGRADE:
-        return 505;
-    case HPE_USER:
-        return head->is_target_too_long ? 414 : 431;
-    default:
-        return 400;
+    case HPE_PAUSED_H2_UPGRADE: return 505;
+    case HPE_USER: return head->is_target_too_long ? 414 : 431;
+    default: return 400;
     }
 }
 

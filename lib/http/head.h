@@ -24,7 +24,7 @@ struct head_header {
 
 /* A head as it is read, and then as it was. */
 struct head {
-    llhttp_t parser; /* also decodes a chunked body afterwards */
+    llhttp_t parser;  /* also decodes a chunked body afterwards */
     const char *base; /* the head's first byte */
     uint32_t fed;     /* bytes given to the parser so far */
     uint32_t max_bytes;
@@ -43,7 +43,7 @@ struct head {
 };
 
 enum head_result {
-    HEAD_PARTIAL = 0,  /* more bytes are needed */
+    HEAD_PARTIAL = 0, /* more bytes are needed */
     HEAD_COMPLETE = 1,
     /* else the status to refuse the request with: 400, 414, 431, 501, 505 */
 };

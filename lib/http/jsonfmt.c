@@ -24,8 +24,12 @@ static void put(struct out *o, const char *bytes, size_t len)
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
     static const unsigned char least[] = {0, 0, 0x80, 0xa0, 0x90};
-    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-                 : s[0] < 0xf5 ? 4 : 0;
+    size_t len = s[0] < 0x80   ? 1
+                 : s[0] < 0xc2 ? 0
+                 : s[0] < 0xe0 ? 2
+                 : s[0] < 0xf0 ? 3
+                 : s[0] < 0xf5 ? 4
+                               : 0;
     if (len < 2)
         return len;
     if (len > left)
@@ -122,9 +126,7 @@ static int put_conversion(struct out *o, const char *spec, size_t len, va_list *
 {
     weft_str text;
     switch (spec[len - 1]) {
-    case '%':
-        put(o, "%", 1);
-        return 0;
+    case '%': put(o, "%", 1); return 0;
     case 'J':
         text = va_arg(*args, weft_str);
         if (text.ptr)
@@ -140,10 +142,13 @@ static int put_conversion(struct out *o, const char *spec, size_t len, va_list *
         text = weft_cstr(va_arg(*args, const char *));
         put(o, text.ptr, text.len);
         return 0;
-    case 'd': case 'i': case 'u': case 'f': case 'e': case 'g':
-        return put_number(o, spec, len, args);
-    default:
-        return -EINVAL;
+    case 'd':
+    case 'i':
+    case 'u':
+    case 'f':
+    case 'e':
+    case 'g': return put_number(o, spec, len, args);
+    default: return -EINVAL;
     }
 }
 

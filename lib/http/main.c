@@ -36,8 +36,9 @@ static void on_signal(int sig)
 
 static int refuse(const char *what, const char *about, int rc)
 {
-    const char *why = rc == -EINVAL ? "not an address like host:port, [ipv6]:port, :port or unix:PATH"
-                                    : strerror(-rc);
+    const char *why = rc == -EINVAL
+                          ? "not an address like host:port, [ipv6]:port, :port or unix:PATH"
+                          : strerror(-rc);
     fprintf(stderr, "weft: %s%s: %s\n", what, about, why);
     return STATUS_REFUSED;
 }

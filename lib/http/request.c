@@ -54,7 +54,8 @@ weft_str weft_query_string(weft_http *h)
     return query;
 }
 
-/* A decoded slice; text without escapes is given as it stands. {NULL, 0} when it does not decode. */
+/* A decoded slice; text without escapes is given as it stands. {NULL, 0} when it does not decode.
+ */
 static weft_str decoded(weft_http *h, weft_str raw, bool plus_is_space)
 {
     if (!url_needs_decode(raw) && !(plus_is_space && memchr(raw.ptr, '+', raw.len)))

@@ -296,7 +296,8 @@ int weft_textf(weft_http *h, int status, const char *format, ...)
             rc = -ENOMEM;
     }
     va_end(again);
-    return rc < 0 ? rc : answer_whole(h, status, type_text, (weft_str){text, (size_t)n}, text != local);
+    return rc < 0 ? rc
+                  : answer_whole(h, status, type_text, (weft_str){text, (size_t)n}, text != local);
 }
 
 int weft_json(weft_http *h, int status, const char *format, ...)
@@ -317,7 +318,8 @@ int weft_json(weft_http *h, int status, const char *format, ...)
             rc = -ENOMEM;
     }
     va_end(again);
-    return rc < 0 ? rc : answer_whole(h, status, type_json, (weft_str){text, (size_t)n}, text != local);
+    return rc < 0 ? rc
+                  : answer_whole(h, status, type_json, (weft_str){text, (size_t)n}, text != local);
 }
 
 int weft_status(weft_http *h, int status)

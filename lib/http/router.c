@@ -32,7 +32,7 @@ struct node {
     struct here {
         struct here *next;
         struct route *route;
-    } *here;
+    } * here;
 };
 
 struct router {
@@ -293,7 +293,7 @@ int router_add(struct router *r, weft_str method, weft_str pattern, void *target
 
 struct search {
     weft_str method;
-    bool path_fits;      /* some pattern fits the path */
+    bool path_fits; /* some pattern fits the path */
     int depth;
     weft_str values[ROUTER_MAX_PARAMS];
 };
@@ -369,8 +369,8 @@ enum router_result router_find(const struct router *r, weft_str method, weft_str
     for (int i = 0; i < route->n_segments && ret->n_params < s.depth; i++) {
         if (route->segments[i].kind == SEGMENT_TEXT)
             continue;
-        ret->params[ret->n_params] =
-            (struct router_param){route->segments[i].text, s.values[ret->n_params]};
+        ret->params[ret->n_params] = (struct router_param){route->segments[i].text,
+                                                           s.values[ret->n_params]};
         ret->n_params++;
     }
     return ROUTER_FOUND;

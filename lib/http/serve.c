@@ -132,9 +132,8 @@ static enum next read_head(weft_http *h, int64_t *header_until)
         move_to_front(h);
     if (has_begun)
         weft_conn_set_read_deadline(h->conn, *header_until);
-    ssize_t n = has_begun
-                    ? weft_conn_read(h->conn, h->in + h->in_len, IN_BYTES - h->in_len)
-                    : conn_try_read(h->conn, h->in + h->in_len, IN_BYTES - h->in_len);
+    ssize_t n = has_begun ? weft_conn_read(h->conn, h->in + h->in_len, IN_BYTES - h->in_len)
+                          : conn_try_read(h->conn, h->in + h->in_len, IN_BYTES - h->in_len);
     if (n == -EAGAIN)
         return NEXT_IDLE;
     if (n == -ETIMEDOUT)
@@ -206,7 +205,8 @@ void server_accept(weft_conn *c, void *server)
     struct http_server *s = server;
     int active = atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (active >= s->opts.max_connections) {
-        ssize_t ignored = sys_send(c->desc.fd, busy, sizeof busy - 1); /* if it fits, else nothing */
+        ssize_t ignored = sys_send(c->desc.fd, busy,
+                                   sizeof busy - 1); /* if it fits, else nothing */
         (void)ignored;
         weft_conn_close(c);
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_release);

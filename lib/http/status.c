@@ -59,8 +59,7 @@ weft_str status_line(int status, char buf[32])
 {
     switch (status) {
 #define LINE(code, reason)                                                                         \
-    case code:                                                                                     \
-        return WEFT_STR("HTTP/1.1 " #code " " reason "\r\n");
+    case code: return WEFT_STR("HTTP/1.1 " #code " " reason "\r\n");
         STATUSES(LINE)
     }
     int n = snprintf(buf, 32, "HTTP/1.1 %03d \r\n", status);
@@ -71,8 +70,7 @@ const char *status_reason(int status)
 {
     switch (status) {
 #define REASON(code, reason)                                                                       \
-    case code:                                                                                     \
-        return reason;
+    case code: return reason;
         STATUSES(REASON)
     }
     return "";

@@ -6,9 +6,9 @@
 #include "exchange.h"
 
 enum {
-    CHUNK_HEAD = 6,     /* "0000\r\n" */
-    CHUNK_TAIL = 2,     /* "\r\n" */
-    CHUNK_WORTH = 64,   /* a chunk is not begun with less room than that */
+    CHUNK_HEAD = 6,   /* "0000\r\n" */
+    CHUNK_TAIL = 2,   /* "\r\n" */
+    CHUNK_WORTH = 64, /* a chunk is not begun with less room than that */
 };
 
 static int stream_open(weft_http *h)

@@ -168,8 +168,7 @@ void conn_interrupt(weft_conn *c)
  * may be behind us. */
 static void note_read(weft_conn *c, size_t asked, size_t got)
 {
-    c->is_drained = got < asked &&
-                    !atomic_load_explicit(&c->desc.is_ending, memory_order_acquire);
+    c->is_drained = got < asked && !atomic_load_explicit(&c->desc.is_ending, memory_order_acquire);
 }
 
 ssize_t conn_try_read(weft_conn *c, void *buf, size_t len)
@@ -221,7 +220,8 @@ int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
 int weft_conn_writev_all(weft_conn *c, struct iovec *iov, int count)
 {
     while (count > 0) {
-        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count < IOV_MAX ? (size_t)count : IOV_MAX};
+        struct msghdr msg = {.msg_iov = iov,
+                             .msg_iovlen = count < IOV_MAX ? (size_t)count : IOV_MAX};
         ssize_t n = sys_sendmsg(c->desc.fd, &msg, 0);
         if (n == -EAGAIN) {
             int rc = poll_park(&c->desc, POLL_WRITE);

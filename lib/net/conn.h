@@ -1,7 +1,8 @@
 /* conn.h: a connection as the layers above the network use it.
  *
  * A connection is one type-stable record from a pool: its memory is never given back while the
- * runtime lives, so that a late event of the netpoller can at worst wake its next owner for nothing.
+ * runtime lives, so that a late event of the netpoller can at worst wake its next owner for
+ * nothing.
  *
  *   who holds it            what it costs
  *   a coroutine             its stack
@@ -27,15 +28,15 @@ enum conn_wake {
 };
 
 struct weft_conn {
-    struct poll_desc desc;  /* descriptor, poll words, deadlines */
-    struct task idle_task;  /* what the read word points at while nobody holds the connection */
+    struct poll_desc desc; /* descriptor, poll words, deadlines */
+    struct task idle_task; /* what the read word points at while nobody holds the connection */
     void (*on_wake)(weft_conn *c, enum conn_wake why); /* set by conn_idle */
-    weft_conn *next_free;   /* in the pool */
-    void *owner;            /* for the layer above (the server) */
-    uint64_t served;        /* for the layer above: requests answered */
-    bool is_drained;        /* the last read was short: there is nothing to read until readiness */
-    _Atomic(bool) is_live;  /* between conn_new and weft_conn_close */
-    uint8_t family;         /* AF_INET, AF_INET6, AF_UNIX */
+    weft_conn *next_free;                              /* in the pool */
+    void *owner;                                       /* for the layer above (the server) */
+    uint64_t served;                                   /* for the layer above: requests answered */
+    bool is_drained;       /* the last read was short: there is nothing to read until readiness */
+    _Atomic(bool) is_live; /* between conn_new and weft_conn_close */
+    uint8_t family;        /* AF_INET, AF_INET6, AF_UNIX */
     uint16_t peer_port;
     struct in6_addr peer_addr; /* v4 in its first four bytes */
 };
@@ -49,8 +50,8 @@ WEFT_MUST_USE int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_
  *
  * Call it last: another coroutine may hold, or have closed, the connection before this returns.
  * `deadline` is the read deadline meanwhile. A connection that no netpoller knows yet goes to the
- * processor with the fewest. When it cannot be registered, on_wake comes with CONN_DEADLINE at once.
- * In a coroutine; does not park. */
+ * processor with the fewest. When it cannot be registered, on_wake comes with CONN_DEADLINE at
+ * once. In a coroutine; does not park. */
 void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline);
 
 /* As weft_conn_read, but does not park: -EAGAIN when nothing is there. */

@@ -30,7 +30,8 @@ int weft_dial(const char *network, const char *address, weft_conn **ret_conn)
         return -errno;
     int on = 1;
     if (to.any.sa_family != AF_UNIX)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* slower without, not wrong */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                         sizeof on); /* slower without, not wrong */
     weft_conn *c;
     int rc = conn_new(fd, &to.any, &c);
     if (rc < 0) {

@@ -24,7 +24,7 @@ struct listener {
     char text[160];
     void (*on_conn)(weft_conn *c, void *arg);
     void *arg;
-    weft_wg accepting;         /* one while the coroutine runs */
+    weft_wg accepting; /* one while the coroutine runs */
     _Atomic(bool) is_stopping;
     bool is_started;
 };
@@ -137,7 +137,8 @@ static void accept_loop(void *arg)
         if (rc == -ECANCELED || rc == -EBADF || rc == -EINVAL)
             continue; /* listener_stop */
         if (!is_exhausted)
-            fprintf(stderr, "weft: cannot accept on %s: %s; trying again\n", l->text, strerror(-rc));
+            fprintf(stderr, "weft: cannot accept on %s: %s; trying again\n", l->text,
+                    strerror(-rc));
         is_exhausted = true;
         weft_sleep(EXHAUSTED_PAUSE_NS);
     }

@@ -133,8 +133,7 @@ void poll_set_deadline(struct poll_desc *desc, enum poll_direction direction, in
     if (atomic_load_explicit(&w->deadline, memory_order_relaxed) == when)
         return;
     atomic_store_explicit(&w->deadline, when, memory_order_seq_cst); /* pairs: deadline_of */
-    if (desc->is_registered &&
-        when < atomic_load_explicit(&desc->timer.when, memory_order_seq_cst))
+    if (desc->is_registered && when < atomic_load_explicit(&desc->timer.when, memory_order_seq_cst))
         timer_hasten(&desc->timer, when);
 }
 

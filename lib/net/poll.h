@@ -32,17 +32,17 @@ enum poll_why {
 
 /* One direction of a descriptor. */
 struct poll_wait {
-    _Atomic(uintptr_t) word; /* see above */
+    _Atomic(uintptr_t) word;   /* see above */
     _Atomic(int64_t) deadline; /* a point of weft_now(); lazily looked at by the timer */
-    uint8_t why;             /* enum poll_why of the last wake; written before the task is readied */
+    uint8_t why; /* enum poll_why of the last wake; written before the task is readied */
 };
 
 struct poll_desc {
     int fd;
-    bool is_registered;      /* with a poller; by its holder */
-    _Atomic(bool) is_ending; /* the peer has closed or reset: sticky, no further edge may come */
+    bool is_registered;       /* with a poller; by its holder */
+    _Atomic(bool) is_ending;  /* the peer has closed or reset: sticky, no further edge may come */
     struct poll_wait wait[2]; /* by enum poll_direction */
-    struct timer timer;      /* one for both deadlines, armed at the earliest asked for */
+    struct timer timer;       /* one for both deadlines, armed at the earliest asked for */
     _Atomic(int32_t) *registered; /* the processor's count that this registration is in */
 };
 

@@ -73,7 +73,7 @@ void poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
         struct poll_desc *desc = events[i].data.ptr;
         uint32_t what = events[i].events;
         if (!desc)
-            continue; /* the wake-up */
+            continue;                                  /* the wake-up */
         if (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) /* pairs: conn's look after a short read */
             atomic_store_explicit(&desc->is_ending, true, memory_order_release);
         if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))

@@ -2,7 +2,7 @@
  *
  * Its control block lives at the top of that stack, in the first page touched:
  *
- *      low   guard | untouched ... frames  <- sp | copy of the argument | struct coro | colour  high
+ *      low   guard | untouched ... frames  <- sp | copy of the argument | struct coro | colour high
  *
  * The colour is a small offset that differs between neighbours, so that the control blocks of many
  * coroutines do not fall into the same cache set. */
@@ -23,14 +23,14 @@ enum wait_reason { WAIT_NONE, WAIT_YIELD, WAIT_SLEEP, WAIT_GROUP, WAIT_READ, WAI
 
 struct coro {
     struct task task;
-    void *sp;              /* where it goes on; valid while it is not running */
-    char *low;             /* low end of its stack, the guard's first byte */
+    void *sp;  /* where it goes on; valid while it is not running */
+    char *low; /* low end of its stack, the guard's first byte */
     void (*fn)(void *arg);
     void *arg;
     const void *spawned_at; /* the return address of the call that spawned it */
-    uint64_t id;           /* unique in the process's life */
-    uint8_t size_log;      /* log2 of the stack's bytes */
-    uint8_t wait_reason;   /* enum wait_reason */
+    uint64_t id;            /* unique in the process's life */
+    uint8_t size_log;       /* log2 of the stack's bytes */
+    uint8_t wait_reason;    /* enum wait_reason */
     struct san_fiber fiber; /* what sanitizers know of it; empty in other builds */
 };
 
@@ -38,8 +38,8 @@ struct coro {
  * Returns 0 or -ENOMEM (the task is untouched). */
 int coro_make(struct proc *p, struct task *task, struct coro **ret_coro);
 
-/* Enters a coroutine from m's scheduler stack; returns when it has left it. is_new: coro_make has just
- * made it. */
+/* Enters a coroutine from m's scheduler stack; returns when it has left it. is_new: coro_make has
+ * just made it. */
 void coro_enter(struct machine *m, struct coro *c, bool is_new);
 
 /* Gives the stack of a coroutine that has ended to p. */

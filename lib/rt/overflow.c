@@ -20,13 +20,13 @@ static void report(const struct coro *c)
     Dl_info where = {0};
     if (c->spawned_at)
         dladdr((void *)(uintptr_t)c->spawned_at, &where);
-    int n = snprintf(text, sizeof text,
-                     "weft: coroutine %llu overflowed its stack of %zu KB; spawned at %p (%s in %s)\n"
-                     "weft: set a larger stack_size in weft_run_opts, or put large arrays on the "
-                     "heap\n",
-                     (unsigned long long)c->id, ((size_t)1 << c->size_log) / 1024, c->spawned_at,
-                     where.dli_sname ? where.dli_sname : "?",
-                     where.dli_fname ? where.dli_fname : "?");
+    int n = snprintf(
+        text, sizeof text,
+        "weft: coroutine %llu overflowed its stack of %zu KB; spawned at %p (%s in %s)\n"
+        "weft: set a larger stack_size in weft_run_opts, or put large arrays on the "
+        "heap\n",
+        (unsigned long long)c->id, ((size_t)1 << c->size_log) / 1024, c->spawned_at,
+        where.dli_sname ? where.dli_sname : "?", where.dli_fname ? where.dli_fname : "?");
     ssize_t ignored = write(STDERR_FILENO, text, (size_t)n);
     (void)ignored;
 }
@@ -49,7 +49,8 @@ int overflow_install(void)
 {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
-    if (sigaction(SIGSEGV, &action, &rt.old_segv) < 0 || sigaction(SIGBUS, &action, &rt.old_bus) < 0)
+    if (sigaction(SIGSEGV, &action, &rt.old_segv) < 0 ||
+        sigaction(SIGBUS, &action, &rt.old_bus) < 0)
         return -errno;
     return 0;
 }

@@ -21,8 +21,8 @@
 
 enum {
     PROCS_MAX = 256,
-    GLOBAL_TICK = 61,     /* every so many tasks the global queue, timers and poller come first */
-    NEXT_RUNS_MAX = 32,   /* tasks run from run-next in a row before the ring gets its turn */
+    GLOBAL_TICK = 61,   /* every so many tasks the global queue, timers and poller come first */
+    NEXT_RUNS_MAX = 32, /* tasks run from run-next in a row before the ring gets its turn */
 };
 
 struct proc {
@@ -30,13 +30,13 @@ struct proc {
 
     /* Owner only: the machine that holds this processor. */
     struct stack_cache stacks;
-    struct task_list spawns;   /* free spawn records */
-    uint32_t tick;             /* tasks run; read by thieves as a hint */
+    struct task_list spawns; /* free spawn records */
+    uint32_t tick;           /* tasks run; read by thieves as a hint */
     uint32_t next_runs;
     uint32_t random;
-    int64_t polled_at;         /* when its poller was last looked into by the owner */
-    uint64_t ids;              /* coroutine ids still to give out: high bits are the processor's */
-    uint16_t index;            /* immutable */
+    int64_t polled_at; /* when its poller was last looked into by the owner */
+    uint64_t ids;      /* coroutine ids still to give out: high bits are the processor's */
+    uint16_t index;    /* immutable */
 
     /* Any thread. */
     _Alignas(64) _Atomic(bool) is_idle; /* its machine blocks in the poller, or is about to */
@@ -51,32 +51,32 @@ enum post { POST_EXIT, POST_PARK };
 
 struct machine {
     struct proc *proc;
-    struct coro *current;     /* NULL on the scheduler's own stack */
-    void *sp;                 /* the scheduler's context while a coroutine runs */
+    struct coro *current; /* NULL on the scheduler's own stack */
+    void *sp;             /* the scheduler's context while a coroutine runs */
     enum post post;
-    park_commit *commit;      /* POST_PARK */
+    park_commit *commit; /* POST_PARK */
     void *commit_arg;
-    bool is_spinning;         /* counted in rt.spinning */
+    bool is_spinning; /* counted in rt.spinning */
     struct san_fiber fiber;
     pthread_t thread;
-    void *alt_stack;          /* for the overflow report */
+    void *alt_stack; /* for the overflow report */
     stack_t old_alt_stack;
 };
 
 /* The runtime: everything that is shared and mutable. One a process. */
 struct runtime {
-    _Atomic(int) state;       /* RT_NONE -> RT_RUNNING -> RT_STOPPING -> RT_NONE, by run.c */
-    int proc_count;           /* immutable while running */
+    _Atomic(int) state; /* RT_NONE -> RT_RUNNING -> RT_STOPPING -> RT_NONE, by run.c */
+    int proc_count;     /* immutable while running */
     struct proc *procs;
     struct machine *machines;
-    uint8_t default_stack;    /* class */
+    uint8_t default_stack; /* class */
 
-    _Alignas(64) _Atomic(int) idle;     /* processors with is_idle */
-    _Atomic(int) spinning;              /* machines that look for work without a task */
+    _Alignas(64) _Atomic(int) idle; /* processors with is_idle */
+    _Atomic(int) spinning;          /* machines that look for work without a task */
 
     _Alignas(64) struct lock global_lock;
-    struct task_list global;            /* under global_lock */
-    _Atomic(uint32_t) global_count;     /* its length; any thread may look */
+    struct task_list global;        /* under global_lock */
+    _Atomic(uint32_t) global_count; /* its length; any thread may look */
 
     struct spawn_pool spawn_pool;
     struct stack_class stacks[STACK_CLASSES];

@@ -38,8 +38,8 @@ struct task *runq_pop(struct runq *q)
             return NULL;
         struct task *task = slot_get(q, head);
         /* pairs: runq_push and runq_grab, which read head with acquire */
-        if (atomic_compare_exchange_weak_explicit(&q->head, &head, head + 1,
-                                                  memory_order_acq_rel, memory_order_acquire))
+        if (atomic_compare_exchange_weak_explicit(&q->head, &head, head + 1, memory_order_acq_rel,
+                                                  memory_order_acquire))
             return task;
     }
 }
@@ -53,9 +53,9 @@ uint32_t runq_shed(struct runq *q, struct task_list *list)
 
     for (uint32_t i = 0; i < count; i++)
         taken[i] = slot_get(q, head + i);
-    if (count == 0 || !atomic_compare_exchange_strong_explicit(&q->head, &head, head + count,
-                                                               memory_order_acq_rel,
-                                                               memory_order_relaxed))
+    if (count == 0 ||
+        !atomic_compare_exchange_strong_explicit(&q->head, &head, head + count,
+                                                 memory_order_acq_rel, memory_order_relaxed))
         return 0;
     for (uint32_t i = 0; i < count; i++)
         task_list_push(list, taken[i]);

@@ -33,7 +33,8 @@ bool runq_push(struct runq *q, struct task *task);
 /* Owner only. The oldest task of the ring, or NULL. */
 struct task *runq_pop(struct runq *q);
 
-/* Owner only. Takes half of a full ring off into `list`. Returns how many (0: thieves were first). */
+/* Owner only. Takes half of a full ring off into `list`. Returns how many (0: thieves were first).
+ */
 uint32_t runq_shed(struct runq *q, struct task_list *list);
 
 /* Owner of `to` only, whose ring is empty: takes half of `from`'s ring; one is returned, the rest

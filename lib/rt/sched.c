@@ -11,7 +11,8 @@
  *        wake one                        do not block
  *
  * While some machine spins a producer wakes nobody: the spinner will come by. Therefore a spinner
- * that finds work wakes the next one (if it was the last), and one that gives up looks once more. */
+ * that finds work wakes the next one (if it was the last), and one that gives up looks once more.
+ */
 #include <sched.h>
 #include <time.h>
 #include <weft/rt.h>
@@ -48,8 +49,8 @@ static void wake_one_slow(void)
         bool idle = true;
         /* relaxed first look: a claim needs the swap anyway */
         if (atomic_load_explicit(&p->is_idle, memory_order_relaxed) &&
-            atomic_compare_exchange_strong_explicit(&p->is_idle, &idle, false,
-                                                    memory_order_acq_rel, memory_order_relaxed)) {
+            atomic_compare_exchange_strong_explicit(&p->is_idle, &idle, false, memory_order_acq_rel,
+                                                    memory_order_relaxed)) {
             atomic_fetch_sub_explicit(&rt.idle, 1, memory_order_relaxed);
             poller_wake(p);
             return;
@@ -484,7 +485,8 @@ int weft_sleep(int64_t ns)
         return 0;
     }
     int64_t now = weft_now();
-    struct sleeper s = {.coro = coro_self(), .until = now > INT64_MAX - 1 - ns ? INT64_MAX - 1 : now + ns};
+    struct sleeper s = {.coro = coro_self(),
+                        .until = now > INT64_MAX - 1 - ns ? INT64_MAX - 1 : now + ns};
     timer_init(&s.timer, sleeper_fire);
     coro_park(commit_sleep, &s, WAIT_SLEEP);
     return s.rc;

@@ -17,9 +17,9 @@ enum {
 struct spawn {
     struct task task;
     void (*fn)(void *arg);
-    void *arg;              /* unused when something is copied */
+    void *arg; /* unused when something is copied */
     const void *spawned_at;
-    uint32_t copied;        /* bytes of `copy`; 0: pass arg */
+    uint32_t copied; /* bytes of `copy`; 0: pass arg */
     uint8_t stack_class;
     uint8_t is_pooled;
     _Alignas(16) char copy[];
@@ -34,7 +34,8 @@ struct spawn_pool {
 
 struct proc;
 
-/* A record with room for `copied` bytes; NULL when memory is out. p may be NULL (foreign thread). */
+/* A record with room for `copied` bytes; NULL when memory is out. p may be NULL (foreign thread).
+ */
 struct spawn *spawn_new(struct proc *p, uint32_t copied);
 
 /* Gives a record back. p may be NULL. */

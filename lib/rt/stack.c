@@ -14,8 +14,8 @@
 
 enum {
     PAGE = 4096,
-    SLAB_BYTES = 64 << 20,  /* at least one stack */
-    WARM_STACKS = 1024,     /* free stacks of a class that keep their pages */
+    SLAB_BYTES = 64 << 20, /* at least one stack */
+    WARM_STACKS = 1024,    /* free stacks of a class that keep their pages */
     CACHE_BATCH = STACK_CACHE / 2,
 };
 

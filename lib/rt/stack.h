@@ -19,7 +19,7 @@ enum {
     STACK_MAX_LOG = 30,     /* 1 GB */
     STACK_DEFAULT_LOG = 18, /* 256 KB */
     STACK_CLASSES = STACK_MAX_LOG - STACK_MIN_LOG + 1,
-    STACK_CACHE = 64,       /* stacks that a processor keeps hot */
+    STACK_CACHE = 64, /* stacks that a processor keeps hot */
 };
 
 /* A slab: one mapping of equal stacks. */

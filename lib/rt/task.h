@@ -28,7 +28,10 @@ struct task_list {
     uint32_t count;
 };
 
-#define TASK_LIST_INIT {NULL, NULL, 0}
+#define TASK_LIST_INIT                                                                             \
+    {                                                                                              \
+        NULL, NULL, 0                                                                              \
+    }
 
 static inline void task_list_push(struct task_list *list, struct task *task)
 {
@@ -60,6 +63,6 @@ void task_ready(struct task *task);
 /* task_ready for a new piece of work, which another processor should take if it is idle. */
 void task_spawned(struct task *task);
 
-#define task_container(task, type, member) ((type *)((char *)(task) - offsetof(type, member)))
+#define task_container(task, type, member) ((type *)((char *)(task)-offsetof(type, member)))
 
 #endif

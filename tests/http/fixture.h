@@ -1,5 +1,5 @@
-/* fixture.h: an application served by the real server on a unix socket, in this test's process, and a
- * client that writes bytes and reads what comes. */
+/* fixture.h: an application served by the real server on a unix socket, in this test's process, and
+ * a client that writes bytes and reads what comes. */
 #ifndef TESTS_FIXTURE_H
 #define TESTS_FIXTURE_H
 

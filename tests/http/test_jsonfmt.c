@@ -39,7 +39,11 @@ Test(jsonfmt, quotes_and_escapes)
 
 Test(jsonfmt, replaces_what_is_not_utf8)
 {
-    EXPECT("\"a\xef\xbf\xbd" "b\"", "%J", WEFT_STR("a\xff" "b"));
+    EXPECT("\"a\xef\xbf\xbd"
+           "b\"",
+           "%J",
+           WEFT_STR("a\xff"
+                    "b"));
     EXPECT("\"\xef\xbf\xbd\xef\xbf\xbd\"", "%J", WEFT_STR("\xc0\x80"));
     EXPECT("\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"", "%J", WEFT_STR("\xed\xa0\x80"));
 }

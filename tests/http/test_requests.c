@@ -29,8 +29,8 @@ static const struct request requests[] = {
      "200 200", 0},
     {"9112 7.1: a chunked body, then the next", CHUNKED "3\r\nabc\r\n0\r\n\r\n" GET "\r\n",
      "200 200", 0},
-    {"9112 7.1: chunk sizes in any case, with zeros", CHUNKED "00A\r\n0123456789\r\n0\r\n\r\n", "200",
-     0},
+    {"9112 7.1: chunk sizes in any case, with zeros", CHUNKED "00A\r\n0123456789\r\n0\r\n\r\n",
+     "200", 0},
     {"9112 7.1.1: a chunk extension", CHUNKED "1;a=b\r\nx\r\n0\r\n\r\n", "200", 0},
     {"9112 7.1.2: trailers", CHUNKED "1\r\nx\r\n0\r\nX-T: y\r\n\r\n" GET "\r\n", "200 200", 0},
     {"9112 7: chunked in any case", POST "Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", "200", 0},
@@ -66,7 +66,8 @@ static const struct request requests[] = {
     {"9112 3.2: a relative target", "GET a HTTP/1.1\r\n" HOST "\r\n" NEXT, "400", 0},
     {"9112 3.2: a fragment", "GET /#a HTTP/1.1\r\n" HOST "\r\n" NEXT, "400", 0},
     {"9112 3.2: another scheme", "GET ftp://x/ HTTP/1.1\r\n" HOST "\r\n" NEXT, "400", 0},
-    {"9112 3.2: absolute-form without a host", "GET http:/// HTTP/1.1\r\n" HOST "\r\n" NEXT, "400", 0},
+    {"9112 3.2: absolute-form without a host", "GET http:/// HTTP/1.1\r\n" HOST "\r\n" NEXT, "400",
+     0},
     {"9112 3.2.4: asterisk with GET", "GET * HTTP/1.1\r\n" HOST "\r\n" NEXT, "400", 0},
     {"9112 3.2.3: CONNECT", "CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n" NEXT, "501", 0},
     {"3986 2.1: a broken escape", "GET /%zz HTTP/1.1\r\n" HOST "\r\n", "400", 0},
@@ -104,10 +105,10 @@ static const struct request requests[] = {
     {"9112 2.2: bare CR in the request line", "GET /\r HTTP/1.1\r\n" HOST "\r\n" NEXT, "400", 0},
     {"9112 2.2: CR CR LF", "GET / HTTP/1.1\r\r\n" HOST "\r\n" NEXT, "400", 0},
     /* framing */
-    {"9112 6.1: CL and TE", POST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-     NEXT, "400", 0},
-    {"9112 6.1: TE and CL", POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
-     NEXT, "400", 0},
+    {"9112 6.1: CL and TE",
+     POST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT, "400", 0},
+    {"9112 6.1: TE and CL",
+     POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" NEXT, "400", 0},
     {"9112 6.1: TE in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT,
      "400", 0},
     {"9112 6.1: another coding", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" NEXT,
@@ -115,14 +116,19 @@ static const struct request requests[] = {
     {"9112 6.3: chunked is not last", POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" NEXT,
      "400", 0},
     {"9112 6.1: identity", POST "Transfer-Encoding: identity\r\n\r\n" NEXT, "501", 0},
-    {"9112 6.1: two codings", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
-     "0\r\n\r\n" NEXT, "400", 0},
+    {"9112 6.1: two codings",
+     POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "0\r\n\r\n" NEXT,
+     "400", 0},
     {"9112 6.1: a tab before chunked is white space",
      POST "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n", "200", 0},
-    {"9112 6.1: a vertical tab is not", POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n" NEXT,
+    {"9112 6.1: a vertical tab is not",
+     POST "Transfer-Encoding: \x0b"
+          "chunked\r\n\r\n0\r\n\r\n" NEXT,
      "400", 0},
     {"9112 6.1: xchunked", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" NEXT, "501", 0},
-    {"9112 6.2: two lengths", POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx" NEXT, "400", 0},
+    {"9112 6.2: two lengths", POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx" NEXT, "400",
+     0},
     {"9112 6.3: the same length twice", POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx" NEXT,
      "400", 0},
     {"9110 8.6: a list of lengths", POST "Content-Length: 1, 1\r\n\r\nx" NEXT, "400", 0},
@@ -186,7 +192,8 @@ Test(requests, each_gets_the_statuses_of_its_rule, .timeout = 240)
         cr_expect_str_eq(statuses, r->statuses, "%s: expected '%s', got '%s'", r->rule, r->statuses,
                          statuses);
         if (r->statuses[0] >= '4')
-            cr_expect(strstr(text, "Connection: close") || strchr("45", r->statuses[0]), "%s", r->rule);
+            cr_expect(strstr(text, "Connection: close") || strchr("45", r->statuses[0]), "%s",
+                      r->rule);
         free(text);
     }
     fixture_stop(&f);
@@ -216,7 +223,8 @@ Test(requests, a_cut_at_any_byte_changes_nothing, .timeout = 240)
     fixture_stop(&f);
 }
 
-static void refuses(struct fixture *f, const char *head, char fill, size_t count, const char *expected)
+static void refuses(struct fixture *f, const char *head, char fill, size_t count,
+                    const char *expected)
 {
     char statuses[32], *bytes = malloc(strlen(head) + count + 1);
     size_t len = strlen(head);

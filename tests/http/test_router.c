@@ -21,8 +21,8 @@ static const char *find(struct router *r, const char *path, struct router_match 
 
 Test(router, the_most_specific_pattern_wins_whatever_the_order)
 {
-    static const char *const patterns[] = {"/{rest...}", "/users/{id}", "/users/me", "/",
-                                           "/users/{id}/posts", "/users/", "/a/{x...}", NULL};
+    static const char *const patterns[] = {"/{rest...}",        "/users/{id}", "/users/me", "/",
+                                           "/users/{id}/posts", "/users/",     "/a/{x...}", NULL};
     struct router *r = with(patterns);
     struct router_match m;
     cr_assert_str_eq(find(r, "/", &m), "/");
@@ -71,8 +71,8 @@ Test(router, conflicts_are_refused_with_both_patterns_named)
 
 Test(router, broken_patterns_are_refused)
 {
-    static const char *const bad[] = {"", "x", "/{", "/{}", "/a{b}", "/{a...}/b", "/{a}/{a}",
-                                      "/{...}", "/}"};
+    static const char *const bad[] = {"",          "x",        "/{",     "/{}", "/a{b}",
+                                      "/{a...}/b", "/{a}/{a}", "/{...}", "/}"};
     struct router *r = router_new();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char err[256] = "";

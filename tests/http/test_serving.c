@@ -99,8 +99,8 @@ static weft_app *site(void)
 static char *get(struct fixture *f, const char *line)
 {
     char bytes[512];
-    int n = snprintf(bytes, sizeof bytes, "%s\r\nHost: x\r\nX-Thing: t\r\nConnection: close\r\n\r\n",
-                     line);
+    int n = snprintf(bytes, sizeof bytes,
+                     "%s\r\nHost: x\r\nX-Thing: t\r\nConnection: close\r\n\r\n", line);
     return client_exchange(f, bytes, (size_t)n);
 }
 
@@ -176,7 +176,8 @@ Test(serving, a_drain_finishes_what_is_in_flight, .timeout = 60)
     char byte;
     cr_assert_eq(recv(idle, &byte, 1, 0), 1);
     client_send(busy, request, sizeof request - 1);
-    usleep(20000); /* long enough, as a rule, for the request to be in flight; either way it is answered */
+    usleep(20000); /* long enough, as a rule, for the request to be in flight; either way it is
+                      answered */
     fixture_stop(&f);
     char *text = client_read_all(busy);
     cr_expect(strstr(text, "HTTP/1.1 200 ") || !*text, "%s", text);

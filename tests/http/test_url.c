@@ -33,7 +33,8 @@ Test(url, refuses_broken_escapes_and_nul)
 Test(url, takes_a_query_apart)
 {
     weft_str rest = WEFT_STR("a=1&&b&c=&=d&e=f=g"), name, value;
-    static const char *const pairs[][2] = {{"a", "1"}, {"b", ""}, {"c", ""}, {"", "d"}, {"e", "f=g"}};
+    static const char *const pairs[][2] = {
+        {"a", "1"}, {"b", ""}, {"c", ""}, {"", "d"}, {"e", "f=g"}};
     for (size_t i = 0; i < 5; i++) {
         cr_assert(url_query_next(&rest, &name, &value));
         cr_assert(weft_str_eq(name, weft_cstr(pairs[i][0])));

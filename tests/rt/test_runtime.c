@@ -281,8 +281,8 @@ Test(runtime, an_overflow_is_reported_and_kills_the_process, .timeout = 60)
     }
     close(pipe_fds[1]);
     size_t len = 0;
-    for (ssize_t n; len < sizeof text - 1 &&
-                    (n = read(pipe_fds[0], text + len, sizeof text - 1 - len)) > 0;)
+    for (ssize_t n;
+         len < sizeof text - 1 && (n = read(pipe_fds[0], text + len, sizeof text - 1 - len)) > 0;)
         len += (size_t)n;
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);

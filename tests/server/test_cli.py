@@ -17,7 +17,8 @@ PATIENCE = 30
 
 
 def run(*args):
-    done = subprocess.run([WEFT, *args], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run([WEFT, *args], capture_output=True, text=True, timeout=PATIENCE,
+                          check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -32,8 +33,9 @@ class Server:
 
     def __init__(self, *args):
         self.port = free_port()
-        self.process = subprocess.Popen([WEFT, "serve", "--listen", f"127.0.0.1:{self.port}", *args],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        listen = f"127.0.0.1:{self.port}"
+        self.process = subprocess.Popen([WEFT, "serve", "--listen", listen, *args], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.banner = ""
         while "try:" not in self.banner:
             line = self.process.stdout.readline()

@@ -20,8 +20,8 @@ extern "C" {
 #define WEFT_PRINTF(format_at, first_arg) __attribute__((format(printf, format_at, first_arg)))
 #define WEFT_MUST_USE __attribute__((warn_unused_result))
 
-#define WEFT_US INT64_C(1000)       /* a microsecond in nanoseconds */
-#define WEFT_MS INT64_C(1000000)    /* a millisecond in nanoseconds */
+#define WEFT_US INT64_C(1000)        /* a microsecond in nanoseconds */
+#define WEFT_MS INT64_C(1000000)     /* a millisecond in nanoseconds */
 #define WEFT_SEC INT64_C(1000000000) /* a second in nanoseconds */
 
 /* A slice of text: `len` bytes at `ptr`, not terminated, owned by somebody else. Absent text is

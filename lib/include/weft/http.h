@@ -61,17 +61,17 @@ enum { WEFT_MAX_LISTEN = 16 };
  * nanoseconds, sizes bytes. */
 typedef struct weft_serve_opts {
     const char *listen[WEFT_MAX_LISTEN]; /* host:port, [ipv6]:port, :port or unix:PATH */
-    int threads;              /* processors; default weft_default_procs() */
-    int quiet;                /* 1: do not print the address on start */
-    int64_t max_body;         /* request body; default 1 MB */
-    size_t max_header_bytes;  /* request line and headers; default and at most 16 KB */
-    int max_headers;          /* header lines; default and at most 100 */
-    int max_connections;      /* default: descriptors allowed, less a reserve */
-    int64_t header_timeout;   /* from a request's first byte to its head's end; default 10 s */
-    int64_t body_timeout;     /* a wait for the next bytes of a body; default 20 s */
-    int64_t idle_timeout;     /* keep-alive between requests; default 75 s */
-    int64_t write_timeout;    /* a wait for the client to take bytes; default 30 s */
-    int64_t drain_timeout;    /* requests in flight at shutdown; default 10 s */
+    int threads;                         /* processors; default weft_default_procs() */
+    int quiet;                           /* 1: do not print the address on start */
+    int64_t max_body;                    /* request body; default 1 MB */
+    size_t max_header_bytes;             /* request line and headers; default and at most 16 KB */
+    int max_headers;                     /* header lines; default and at most 100 */
+    int max_connections;                 /* default: descriptors allowed, less a reserve */
+    int64_t header_timeout;      /* from a request's first byte to its head's end; default 10 s */
+    int64_t body_timeout;        /* a wait for the next bytes of a body; default 20 s */
+    int64_t idle_timeout;        /* keep-alive between requests; default 75 s */
+    int64_t write_timeout;       /* a wait for the client to take bytes; default 30 s */
+    int64_t drain_timeout;       /* requests in flight at shutdown; default 10 s */
     void (*on_ready)(void *arg); /* called once, when it accepts connections */
     void *on_ready_arg;
 } weft_serve_opts;

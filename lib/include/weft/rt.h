@@ -67,7 +67,10 @@ typedef struct weft_wg {
     int lock;
 } weft_wg;
 
-#define WEFT_WG_INIT {0, NULL, 0}
+#define WEFT_WG_INIT                                                                               \
+    {                                                                                              \
+        0, NULL, 0                                                                                 \
+    }
 
 /* Adds `n` (may be negative) to the count. The count must not fall below zero, and must not rise
  * from zero while somebody waits. Never parks; any thread. */

@@ -1,6 +1,6 @@
-/* criterion.h: the part of Criterion's face that our tests use, for builds in which Criterion itself
- * does not run: its arena takes addresses that the thread sanitizer has for itself. Each test runs
- * in a process of its own; the closing line is Criterion's. */
+/* criterion.h: the part of Criterion's face that our tests use, for builds in which Criterion
+ * itself does not run: its arena takes addresses that the thread sanitizer has for itself. Each
+ * test runs in a process of its own; the closing line is Criterion's. */
 #ifndef TESTS_PLAIN_CRITERION_H
 #define TESTS_PLAIN_CRITERION_H
 
