@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Measures weft beside the floor and beside other servers: ./dev bench [floor|idle|syscalls|rt].
+
+The server has one CPU, wrk another. Systems take turns in rounds; the figures are medians over the
+rounds with their least and greatest, and ratios are taken within a round. Everything goes over the
+loopback and ends by itself."""
+import argparse
+import os
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(os.path.dirname(HERE), "build", "release")
+SERVER_CPU, CLIENT_CPU = 0, max(0, min(1, (os.cpu_count() or 1) - 1))
+IDLE_CONNECTIONS = 9000
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def nginx_command(port, folder):
+    path = os.path.join(folder, "nginx.conf")
+    with open(path, "w", encoding="utf-8") as conf:
+        conf.write(f"""daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
+error_log stderr; worker_rlimit_nofile 65536;
+events {{ worker_connections 20000; }}
+http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
+  default_type text/plain;
+  server {{ listen 127.0.0.1:{port} backlog=4096;
+    location /plaintext {{ return 200 'Hello, World!'; }} }} }}
+""")
+    return ["nginx", "-p", folder, "-c", path]
+
+
+SYSTEMS = {
+    "floor": lambda port, folder: [os.path.join(BUILD, "bench", "floor"), str(port)],
+    "weft": lambda port, folder: [os.path.join(BUILD, "server", "weft"), "serve", "--threads", "1",
+                                  "--listen", f"127.0.0.1:{port}"],
+    "nginx": nginx_command,
+}
+
+
+class Server:
+    """A server on its own CPU, checked to answer right before it is measured."""
+
+    def __init__(self, name):
+        self.name, self.port = name, free_port()
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen(SYSTEMS[name](self.port, self.folder.name),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CPU}))
+        for _ in range(200):
+            try:
+                self.check()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        raise SystemExit(f"{name} does not answer")
+
+    def check(self):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+            s.sendall(b"GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b""
+            while b"Hello" not in answer:
+                part = s.recv(4096)
+                if not part:
+                    break
+                answer += part
+            if not (answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"Hello, World!")):
+                raise SystemExit(f"{self.name} answers wrongly: {answer[:200]!r}")
+
+    def cpu_seconds(self):
+        """Time on CPU of all threads, in the scheduler's own nanoseconds."""
+        tasks = f"/proc/{self.process.pid}/task"
+        return sum(int(open(f"{tasks}/{t}/schedstat", encoding="ascii").read().split()[0])
+                   for t in os.listdir(tasks)) / 1e9
+
+    def resident(self):
+        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as f:
+            return int(re.search(r"Rss:\s+(\d+)", f.read())[1]) * 1024
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.folder.cleanup()
+
+
+def wrk(port, connections, seconds, script=None):
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    if script:
+        command += ["-s", os.path.join(HERE, "wrk", script)]
+    text = subprocess.run(command + [f"http://127.0.0.1:{port}/plaintext"], capture_output=True,
+                          text=True, check=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CPU})).stdout
+    if "Non-2xx" in text or "Socket errors" in text:
+        raise SystemExit(f"wrk saw errors:\n{text}")
+    units = {"us": 1, "ms": 1e3, "s": 1e6}
+    latency = {p: float(v) * units[u]
+               for p, v, u in re.findall(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", text, re.M)}
+    return {"requests": int(re.search(r"(\d+) requests in", text)[1]),
+            "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
+            "p50": latency["50"], "p99": latency["99"]}
+
+
+def measure(server, connections, seconds, script):
+    before = server.cpu_seconds()
+    got = wrk(server.port, connections, seconds, script)
+    got["cpu_us"] = (server.cpu_seconds() - before) / got["requests"] * 1e6
+    return got
+
+
+def spread(values, digits=2):
+    return f"{statistics.median(values):.{digits}f} " \
+           f"({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def bench_floor(args):
+    rounds, seconds = (2, 1) if args.quick else (7, 2)
+    for title, connections, script in (("64 connections", 64, None),
+                                       ("512 connections", 512, None),
+                                       ("64 connections, pipelined 16 deep", 64, "pipeline.lua")):
+        servers = [Server(name) for name in args.peers]
+        results = {name: [] for name in args.peers}
+        try:
+            for server in servers:
+                wrk(server.port, connections, 1, script)  # warm-up, dropped
+            for number in range(rounds):
+                print(f"\r{title}: round {number + 1} of {rounds}", end="", file=sys.stderr)
+                for server in servers:
+                    results[server.name].append(measure(server, connections, seconds, script))
+        finally:
+            for server in servers:
+                server.stop()
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+        print(f"\n{title}, medians of {rounds} rounds (least to greatest)")
+        print(f"{'':8}{'requests/s':>12}{'CPU us/request':>26}{'p50 us':>9}{'p99 us':>9}"
+              f"{'CPU of the floor':>28}")
+        for name in args.peers:
+            rows = results[name]
+            ratio = [r["cpu_us"] / f["cpu_us"] for r, f in zip(rows, results["floor"])]
+            print(f"{name:8}{statistics.median(r['rate'] for r in rows):12.0f}"
+                  f"{spread([r['cpu_us'] for r in rows], 3):>26}"
+                  f"{statistics.median(r['p50'] for r in rows):9.0f}"
+                  f"{statistics.median(r['p99'] for r in rows):9.0f}{spread(ratio):>28}")
+
+
+def bench_idle(args):
+    count = 500 if args.quick else IDLE_CONNECTIONS
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
+    count = min(count, most - 200)
+    print(f"{count} idle keep-alive connections after one request each")
+    for name in [p for p in args.peers if p != "floor"]:
+        server = Server(name)
+        sockets = []
+        try:
+            empty = server.resident()
+            for _ in range(count):
+                s = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+                s.sendall(b"GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n")
+                s.recv(4096)
+                sockets.append(s)
+            full = server.resident()
+            print(f"{name:8}{(full - empty) / count:8.0f} bytes resident a connection"
+                  f" (empty server: {empty // 1024} KB)")
+        finally:
+            for s in sockets:
+                s.close()
+            server.stop()
+
+
+def bench_syscalls(args):
+    seconds = 1 if args.quick else 3
+    for connections in (1, 64):
+        server = Server("weft")
+        with tempfile.NamedTemporaryFile("r") as log:
+            wrk(server.port, connections, 1)
+            trace = subprocess.Popen(["strace", "-f", "-q", "-o", log.name, "-p",
+                                      str(server.process.pid)], stderr=subprocess.DEVNULL)
+            time.sleep(0.5)
+            wrk(server.port, connections, seconds)
+            trace.terminate()
+            trace.wait()
+            text = log.read()
+        server.stop()
+        # wrk opens and closes its connections inside of the trace: those reads are not steady.
+        answers = len(re.findall(r"sendto\(", text))
+        reads = len(re.findall(r"recvfrom\(", text))
+        again = len(re.findall(r"recvfrom\(.*EAGAIN", text))
+        waits = len(re.findall(r"epoll_p?wait2?\(", text))
+        print(f"{connections} connections, {answers} answers: reads a request"
+              f" {reads / answers:.3f}, of them in vain {again}, writes 1, waits"
+              f" {waits / answers:.3f}")
+
+
+def bench_rt(args):
+    program = os.path.join(BUILD, "bench", "rt_bench")
+    rounds = 1 if args.quick else 5
+    for procs in ("1", "2"):
+        values = {}
+        for _ in range(rounds):
+            text = subprocess.run([program], capture_output=True, text=True, check=True,
+                                  env={**os.environ, "WEFT_MAXPROCS": procs}).stdout
+            for line in text.splitlines():
+                name, ns = line.split("\t")
+                values.setdefault(name, []).append(float(ns))
+        print(f"{procs} processor{'s' if procs != '1' else ''}, ns an operation")
+        for name, all_ns in values.items():
+            print(f"  {name:20}{spread(all_ns, 1):>30}")
+
+
+SCENARIOS = {"floor": bench_floor, "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument("--quick", action="store_true", help="a smoke, not a measurement")
+    parser.add_argument("--peers", default="floor,weft,nginx",
+                        help="which of floor, weft and nginx; a peer that is not installed is left out")
+    args = parser.parse_args()
+    for name in args.names:
+        if name not in SCENARIOS:
+            parser.error(f"no scenario '{name}'; there are {', '.join(SCENARIOS)}")
+    args.peers = args.peers.split(",")
+    for name in args.peers:
+        if name not in SYSTEMS:
+            parser.error(f"no peer '{name}'; there are {', '.join(SYSTEMS)}")
+    if "nginx" in args.peers and not shutil.which("nginx"):
+        print("nginx is left out; Debian's package nginx-light has it", file=sys.stderr)
+        args.peers.remove("nginx")
+    if "floor" not in args.peers:
+        args.peers.insert(0, "floor")
+    for name in args.names or SCENARIOS:
+        SCENARIOS[name](args)
+
+
+if __name__ == "__main__":
+    main()
