@@ -231,7 +231,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="a smoke, not a measurement")
     parser.add_argument("--peers", default="floor,weft,nginx",
-                        help="which of floor, weft and nginx; a peer that is not installed is left out")
+                        help="of floor, weft and nginx; what is not installed is left out")
     args = parser.parse_args()
     for name in args.names:
         if name not in SCENARIOS:

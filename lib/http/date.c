@@ -39,9 +39,8 @@ static void publish(const char *buf, int64_t second, uint32_t sequence)
     memcpy(words, buf, DATE_LEN);
     if (!atomic_compare_exchange_strong_explicit(&cached.sequence, &sequence, sequence + 1,
                                                  memory_order_acquire, memory_order_relaxed))
-        return;                                /* somebody else writes it */
-    atomic_thread_fence(memory_order_release); /* the odd count is seen before any word */
-    for (int i = 0; i < WORDS; i++)
+        return;                     /* somebody else writes it */
+    for (int i = 0; i < WORDS; i++) /* release: the odd count is seen before any word */
         atomic_store_explicit(&cached.text[i], words[i], memory_order_release);
     atomic_store_explicit(&cached.second, second, memory_order_release);
     atomic_store_explicit(&cached.sequence, sequence + 2, memory_order_release);

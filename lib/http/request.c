@@ -6,7 +6,7 @@ void target_split(weft_str target, weft_str *ret_path, weft_str *ret_query)
 {
     const char *slashes;
     *ret_query = (weft_str){NULL, 0};
-    if (target.len && target.ptr[0] != '/' && target.ptr[0] != '*' &&
+    if (target.ptr && target.len && target.ptr[0] != '/' && target.ptr[0] != '*' &&
         (slashes = memmem(target.ptr, target.len, "://", 3))) { /* absolute-form */
         target.len -= (size_t)(slashes + 3 - target.ptr);
         target.ptr = slashes + 3;
