@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <weft/rt.h>
+#include <unistd.h>
 
 #include "exchange.h"
 #include "listener.h"

@@ -1,11 +1,11 @@
 /* wire.c: the output buffer: answers gather in it, and a batch goes out in one write. */
 #include <errno.h>
 
+#include "assert.h"
 #include "exchange.h"
 
 static void set_deadline(weft_http *h)
 {
-    /* Only a write that has to wait needs one; moving it is a store. */
     weft_conn_set_write_deadline(h->conn, weft_now() + h->server->opts.write_timeout);
 }
 
@@ -13,8 +13,16 @@ int wire_flush(weft_http *h)
 {
     if (h->out_error || h->out_len == 0)
         return h->out_error;
-    set_deadline(h);
-    h->out_error = weft_conn_write_all(h->conn, h->out, h->out_len);
+    ssize_t n = conn_try_write(h->conn, h->out, h->out_len);
+    if (weft_likely(n == (ssize_t)h->out_len)) {
+        h->out_len = 0;
+        return 0;
+    }
+    if (n >= 0) { /* it has to wait: only then a deadline is needed */
+        set_deadline(h);
+        n = weft_conn_write_all(h->conn, h->out + n, h->out_len - (size_t)n);
+    }
+    h->out_error = (int)n;
     h->out_len = 0;
     return h->out_error;
 }

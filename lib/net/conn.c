@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "assert.h"
@@ -198,6 +199,12 @@ ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len)
     }
 }
 
+ssize_t conn_try_write(weft_conn *c, const void *buf, size_t len)
+{
+    ssize_t n = sys_send(c->desc.fd, buf, len);
+    return n == -EAGAIN || n == -EINTR ? 0 : n;
+}
+
 int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
 {
     const char *from = buf;
@@ -282,7 +289,7 @@ void weft_conn_set_write_deadline(weft_conn *c, int64_t when)
 
 int weft_conn_shutdown_write(weft_conn *c)
 {
-    return shutdown(c->desc.fd, SHUT_WR) < 0 ? -errno : 0;
+    return sys_shutdown_write(c->desc.fd);
 }
 
 size_t weft_conn_peer(const weft_conn *c, char *buf, size_t size)

@@ -57,6 +57,10 @@ void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64
 /* As weft_conn_read, but does not park: -EAGAIN when nothing is there. */
 ssize_t conn_try_read(weft_conn *c, void *buf, size_t len);
 
+/* Writes what the socket takes at once, without parking. Returns the count, perhaps 0, or an error
+ * as weft_conn_write_all. */
+ssize_t conn_try_write(weft_conn *c, const void *buf, size_t len);
+
 /* Wakes the connection's coroutine if it is idle (on_wake gets CONN_INTERRUPTED); any thread.
  * A connection that a coroutine holds is not touched. */
 void conn_interrupt(weft_conn *c);

@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "conn.h"
@@ -41,12 +42,8 @@ int weft_dial(const char *network, const char *address, weft_conn **ret_conn)
     rc = sys_connect(fd, &to.any, (socklen_t)len);
     if (rc == -EINPROGRESS) {
         rc = poll_park(&c->desc, POLL_WRITE);
-        int err = 0;
-        socklen_t size = sizeof err;
-        if (rc == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
-            rc = -errno;
         if (rc == 0)
-            rc = -err;
+            rc = sys_connect_result(fd);
     }
     if (rc < 0) {
         weft_conn_close(c);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <weft/rt.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "assert.h"

@@ -1,0 +1,73 @@
+#include "sys.h"
+
+#include <errno.h>
+#include <sys/sendfile.h>
+
+#ifdef WEFT_FAULTS
+int (*sys_fault_hook)(const char *call);
+#define SYS_FAULT(call)                                                                            \
+    do {                                                                                           \
+        int fault = sys_fault_hook ? sys_fault_hook(call) : 0;                                     \
+        if (fault)                                                                                 \
+            return fault;                                                                          \
+    } while (0)
+#else
+#define SYS_FAULT(call) ((void)0)
+#endif
+
+#define SEAM __attribute__((noinline, noclone))
+
+SEAM ssize_t sys_recv(int fd, void *buf, size_t len)
+{
+    SYS_FAULT("recv");
+    ssize_t n = recv(fd, buf, len, 0);
+    return n < 0 ? -errno : n;
+}
+
+SEAM ssize_t sys_send(int fd, const void *buf, size_t len)
+{
+    SYS_FAULT("send");
+    ssize_t n = send(fd, buf, len, MSG_NOSIGNAL);
+    return n < 0 ? -errno : n;
+}
+
+SEAM ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    SYS_FAULT("sendmsg");
+    ssize_t n = sendmsg(fd, msg, flags | MSG_NOSIGNAL);
+    return n < 0 ? -errno : n;
+}
+
+SEAM ssize_t sys_sendfile(int to, int from, off_t *offset, size_t len)
+{
+    SYS_FAULT("sendfile");
+    ssize_t n = sendfile(to, from, offset, len);
+    return n < 0 ? -errno : n;
+}
+
+SEAM int sys_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    SYS_FAULT("accept4");
+    int got = accept4(fd, addr, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return got < 0 ? -errno : got;
+}
+
+SEAM int sys_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    SYS_FAULT("connect");
+    return connect(fd, addr, len) < 0 ? -errno : 0;
+}
+
+SEAM int sys_connect_result(int fd)
+{
+    SYS_FAULT("getsockopt");
+    int err = 0;
+    socklen_t size = sizeof err;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0 ? -errno : -err;
+}
+
+SEAM int sys_shutdown_write(int fd)
+{
+    SYS_FAULT("shutdown");
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}

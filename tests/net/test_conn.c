@@ -1,0 +1,157 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <weft/weft.h>
+
+#include "address.h"
+#include "conn.h"
+#include "listener.h"
+
+enum { MUCH = 4 << 20 };
+
+static char in_bytes[MUCH], out_bytes[MUCH];
+
+/* Tells back what comes until the peer ends. */
+static void echo(weft_conn *c, enum conn_wake why)
+{
+    char buf[8192];
+    ssize_t n = why == CONN_READABLE ? weft_conn_read(c, buf, sizeof buf) : 0;
+    while (n > 0 && weft_conn_write_all(c, buf, (size_t)n) == 0)
+        n = weft_conn_read(c, buf, sizeof buf);
+    weft_conn_close(c);
+}
+
+static void on_conn(weft_conn *c, void *arg)
+{
+    (void)arg;
+    conn_idle(c, echo, WEFT_NO_DEADLINE);
+}
+
+struct listening {
+    struct listener *listener;
+    const char *network, *address;
+};
+
+static struct listening listen_on(const char *address)
+{
+    struct listening l = {.network = "tcp"};
+    cr_assert_eq(listener_open(address, &l.listener), 0);
+    cr_assert_eq(listener_start(l.listener, on_conn, NULL), 0);
+    l.address = listener_address(l.listener);
+    if (strncmp(l.address, "unix:", 5) == 0) {
+        l.network = "unix";
+        l.address += 5;
+    }
+    return l;
+}
+
+static void stop(struct listening *l)
+{
+    listener_stop(l->listener);
+    listener_free(l->listener);
+}
+
+static void send_much(void *arg)
+{
+    cr_assert_eq(weft_conn_write_all(arg, out_bytes, MUCH), 0);
+    cr_assert_eq(weft_conn_shutdown_write(arg), 0);
+}
+
+static int exchange_much(void *arg)
+{
+    weft_conn *c;
+    struct listening l = listen_on(arg);
+    for (int i = 0; i < MUCH; i++)
+        out_bytes[i] = (char)(i * 7 + i / 1000);
+    cr_assert_eq(weft_dial(l.network, l.address, &c), 0);
+    weft_go(send_much, c); /* one writes while the other reads: both wait for the echo */
+    size_t len = 0;
+    for (ssize_t n; (n = weft_conn_read(c, in_bytes + len, MUCH - len)) > 0 && len < MUCH;)
+        len += (size_t)n;
+    cr_assert_eq(len, MUCH);
+    cr_assert_eq(memcmp(in_bytes, out_bytes, MUCH), 0);
+    cr_assert_eq(weft_conn_read(c, in_bytes, 1), 0, "the end of the stream follows");
+    weft_conn_close(c);
+    stop(&l);
+    return 0;
+}
+
+Test(conn, bytes_arrive_whole_with_both_sides_waiting, .timeout = 120)
+{
+    static char address[64];
+    static const int sizes[] = {1, 2, 8};
+    snprintf(address, sizeof address, "unix:/tmp/weft-conn-%d.sock", (int)getpid());
+    for (int i = 0; i < 3; i++) {
+        weft_run_opts opts = {.procs = sizes[i]};
+        cr_assert_eq(weft_run_with(&opts, exchange_much, (void *)"127.0.0.1:0"), 0);
+        cr_assert_eq(weft_run_with(&opts, exchange_much, address), 0);
+    }
+}
+
+static int wait_in_vain(void *arg)
+{
+    weft_conn *c;
+    char byte;
+    struct listening l = listen_on("127.0.0.1:0");
+    (void)arg;
+    cr_assert_eq(weft_dial(l.network, l.address, &c), 0);
+    weft_conn_set_read_deadline(c, weft_now() + 3600 * WEFT_SEC);
+    int64_t until = weft_now() + 20 * WEFT_MS;
+    weft_conn_set_read_deadline(c, until); /* earlier than the timer was armed for */
+    cr_assert_eq(weft_conn_read(c, &byte, 1), -ETIMEDOUT);
+    cr_assert_geq(weft_now(), until);
+    weft_conn_set_read_deadline(c, WEFT_NO_DEADLINE);
+    cr_assert_eq(weft_conn_write_all(c, "x", 1), 0);
+    cr_assert_eq(weft_conn_read(c, &byte, 1), 1, "a deadline ends a wait, not the connection");
+    weft_conn_close(c);
+    stop(&l);
+    return 0;
+}
+
+Test(conn, a_read_deadline_ends_the_wait, .timeout = 60)
+{
+    cr_assert_eq(weft_run(wait_in_vain, NULL), 0);
+}
+
+static int dial_wrongly(void *arg)
+{
+    weft_conn *c = NULL;
+    char address[64];
+    struct listening l = listen_on("127.0.0.1:0");
+    (void)arg;
+    snprintf(address, sizeof address, "%s", l.address);
+    stop(&l);
+    cr_assert_eq(weft_dial("tcp", address, &c), -ECONNREFUSED);
+    cr_assert_eq(weft_dial("unix", "/nonexistent/socket", &c), -ENOENT);
+    cr_assert_eq(weft_dial("tcp", "nonsense", &c), -EINVAL);
+    cr_assert_eq(weft_dial("carrier pigeon", "127.0.0.1:1", &c), -EINVAL);
+    cr_assert_null(c);
+    weft_conn_close(NULL);
+    return 0;
+}
+
+Test(conn, dialling_says_what_is_wrong, .timeout = 60)
+{
+    cr_assert_eq(weft_run(dial_wrongly, NULL), 0);
+}
+
+Test(address, reads_and_writes_all_forms)
+{
+    static const char *const good[][2] = {
+        {"127.0.0.1:80", "127.0.0.1:80"}, {"localhost:1", "127.0.0.1:1"},
+        {"[::1]:8080", "[::1]:8080"},     {":80", "[::]:80"},
+        {"unix:/a/b", "unix:/a/b"},
+    };
+    static const char *const bad[] = {
+        "",      "80",      "127.0.0.1", "127.0.0.1:", "a.b:80", "1.2.3.4:65536",
+        "[::1]", "[::g]:1", "::1:80",    "unix:",      ":-1",    ":1x"};
+    union address a;
+    char text[64];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        cr_assert_gt(address_parse(good[i][0], &a), 0, "%s", good[i][0]);
+        address_format(&a, text, sizeof text);
+        cr_assert_str_eq(text, good[i][1]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_assert_eq(address_parse(bad[i], &a), -EINVAL, "%s", bad[i]);
+}
