@@ -97,12 +97,10 @@ static void drain(struct service *s, struct poll_desc *signals)
     }
 }
 
-static int serve(void *arg)
+/* Serves until a signal comes, then drains. */
+static int serve_until(struct service *s, struct poll_desc *signals)
 {
-    struct service *s = arg;
-    struct poll_desc signals;
     uint64_t ignored;
-    poll_init(&signals, s->signal_fd);
     int rc = 0;
     for (int i = 0; i < s->n_listeners && rc == 0; i++)
         rc = listener_start(s->listeners[i], server_accept, &s->server);
@@ -111,12 +109,24 @@ static int serve(void *arg)
             print_addresses(s);
         if (s->server.opts.on_ready)
             s->server.opts.on_ready(s->server.opts.on_ready_arg);
-        rc = poll_park(&signals, POLL_READ);
+        rc = poll_park(signals, POLL_READ);
     }
     if (read(s->signal_fd, &ignored, sizeof ignored) < 0 && rc == 0)
         rc = -errno;
-    drain(s, &signals);
-    poll_close(&signals);
+    drain(s, signals);
+    return rc;
+}
+
+static int serve(void *arg)
+{
+    struct service *s = arg;
+    struct poll_desc *signals = poll_new(s->signal_fd);
+    int rc = signals ? poll_open(signals, machine_self()->proc) : -ENOMEM;
+    if (rc == 0) {
+        rc = serve_until(s, signals);
+        poll_close(signals);
+    }
+    poll_free(signals);
     if (rc < 0)
         fprintf(stderr, "weft: serving failed: %s\n", strerror(-rc));
     return rc < 0 ? STATUS_FAILED : STATUS_OK;

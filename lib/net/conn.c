@@ -3,67 +3,33 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "address.h"
 #include "assert.h"
-#include "lock.h"
+#include "pool.h"
 #include "sys.h"
 
-enum { CHUNK_CONNS = 128 };
+static struct pool conns = POOL_INIT(weft_conn);
 
-/* Records, allocated by the chunk and never freed while the process lives: an event of the
- * netpoller may be late. */
-struct conn_chunk {
-    struct conn_chunk *next;
-    weft_conn conns[CHUNK_CONNS];
+struct each {
+    void (*visit)(weft_conn *c, void *arg);
+    void *arg;
 };
 
-static struct {
-    struct lock lock;
-    struct conn_chunk *chunks;
-    weft_conn *free;
-} pool;
-
-static weft_conn *pool_take(void)
+static void visit_live(void *record, void *arg)
 {
-    lock_take(&pool.lock);
-    if (!pool.free) {
-        struct conn_chunk *chunk = calloc(1, sizeof *chunk);
-        for (int i = 0; chunk && i < CHUNK_CONNS; i++) {
-            chunk->conns[i].next_free = pool.free;
-            pool.free = &chunk->conns[i];
-        }
-        if (chunk) {
-            chunk->next = pool.chunks;
-            pool.chunks = chunk;
-        }
-    }
-    weft_conn *c = pool.free;
-    if (c)
-        pool.free = c->next_free;
-    lock_release(&pool.lock);
-    return c;
-}
-
-static void pool_give(weft_conn *c)
-{
-    lock_take(&pool.lock);
-    c->next_free = pool.free;
-    pool.free = c;
-    lock_release(&pool.lock);
+    weft_conn *c = record;
+    struct each *each = arg;
+    if (atomic_load_explicit(&c->is_live, memory_order_acquire)) /* pairs: conn_new */
+        each->visit(c, each->arg);
 }
 
 void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg)
 {
-    lock_take(&pool.lock);
-    for (struct conn_chunk *chunk = pool.chunks; chunk; chunk = chunk->next)
-        for (int i = 0; i < CHUNK_CONNS; i++)
-            if (atomic_load_explicit(&chunk->conns[i].is_live, memory_order_acquire))
-                visit(&chunk->conns[i], arg);
-    lock_release(&pool.lock);
+    struct each each = {visit, arg};
+    pool_each(&conns, visit_live, &each);
 }
 
 static void conn_wake(struct task *task);
@@ -83,7 +49,7 @@ static void remember_peer(weft_conn *c, const struct sockaddr *peer)
 
 int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
 {
-    weft_conn *c = pool_take();
+    weft_conn *c = pool_take(&conns);
     if (!c)
         return -ENOMEM;
     poll_init(&c->desc, fd);
@@ -107,7 +73,7 @@ void weft_conn_close(weft_conn *c)
     poll_close(&c->desc);
     close(c->desc.fd);
     c->desc.fd = -1;
-    pool_give(c);
+    pool_give(&conns, c);
 }
 
 /* Runs in the coroutine that readiness, the deadline or an interrupt spawned. */
@@ -140,6 +106,11 @@ static struct proc *proc_with_room(void)
         }
     }
     return best;
+}
+
+int conn_register(weft_conn *c)
+{
+    return poll_open(&c->desc, machine_self()->proc);
 }
 
 void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline)

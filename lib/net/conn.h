@@ -31,7 +31,6 @@ struct weft_conn {
     struct poll_desc desc; /* descriptor, poll words, deadlines */
     struct task idle_task; /* what the read word points at while nobody holds the connection */
     void (*on_wake)(weft_conn *c, enum conn_wake why); /* set by conn_idle */
-    weft_conn *next_free;                              /* in the pool */
     void *owner;                                       /* for the layer above (the server) */
     uint64_t served;                                   /* for the layer above: requests answered */
     bool is_drained;       /* the last read was short: there is nothing to read until readiness */
@@ -41,9 +40,13 @@ struct weft_conn {
     struct in6_addr peer_addr; /* v4 in its first four bytes */
 };
 
-/* Takes over a connected, non-blocking descriptor. It is registered with a netpoller by its first
- * wait. Returns 0; -ENOMEM (the descriptor stays the caller's). Any thread; does not park. */
+/* Takes over a non-blocking descriptor, which no netpoller knows yet: conn_idle or conn_register
+ * come next. Returns 0; -ENOMEM (the descriptor stays the caller's). Any thread; does not park. */
 WEFT_MUST_USE int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn);
+
+/* Registers the connection with this processor's netpoller, before a coroutine waits on it, and so
+ * before two can. Returns 0 or the errors of poll_open. In a coroutine; does not park. */
+WEFT_MUST_USE int conn_register(weft_conn *c);
 
 /* The connection is let go until it is readable: `on_wake(c, why)` then runs in a new coroutine
  * (on the stack used last), which holds the connection and may start with weft_conn_read.

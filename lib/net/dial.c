@@ -40,7 +40,10 @@ int weft_dial(const char *network, const char *address, weft_conn **ret_conn)
         return rc;
     }
     rc = sys_connect(fd, &to.any, (socklen_t)len);
-    if (rc == -EINPROGRESS) {
+    bool is_under_way = rc == -EINPROGRESS;
+    if (rc == 0 || is_under_way)
+        rc = conn_register(c); /* not earlier: a socket that is not connected looks hung up */
+    if (rc == 0 && is_under_way) {
         rc = poll_park(&c->desc, POLL_WRITE);
         if (rc == 0)
             rc = sys_connect_result(fd);

@@ -20,7 +20,8 @@ enum { BACKLOG = 4096 };
 static const int64_t EXHAUSTED_PAUSE_NS = 20 * WEFT_MS;
 
 struct listener {
-    struct poll_desc desc;
+    int fd; /* -1 once closed */
+    struct poll_desc *desc;
     union address address;
     char text[160];
     void (*on_conn)(weft_conn *c, void *arg);
@@ -80,18 +81,21 @@ int listener_open(const char *address, struct listener **ret_listener)
     if (fd < 0)
         return -errno;
     struct listener *l = calloc(1, sizeof *l);
-    int rc = l ? bind_and_listen(fd, &parsed, (socklen_t)len) : -ENOMEM;
+    struct poll_desc *desc = poll_new(fd);
+    int rc = l && desc ? bind_and_listen(fd, &parsed, (socklen_t)len) : -ENOMEM;
     if (rc < 0) {
         close(fd);
+        poll_free(desc);
         free(l);
         return rc;
     }
+    l->fd = fd;
+    l->desc = desc;
     socklen_t size = sizeof l->address;
     l->address = parsed;
     if (parsed.any.sa_family != AF_UNIX)
         getsockname(fd, &l->address.any, &size);
     address_format(&l->address, l->text, sizeof l->text);
-    poll_init(&l->desc, fd);
     *ret_listener = l;
     return 0;
 }
@@ -107,7 +111,7 @@ static int accept_all(struct listener *l)
     while (!atomic_load_explicit(&l->is_stopping, memory_order_acquire)) {
         union address peer;
         socklen_t len = sizeof peer;
-        int fd = sys_accept(l->desc.fd, &peer.any, &len);
+        int fd = sys_accept(l->fd, &peer.any, &len);
         if (fd == -EINTR || fd == -ECONNABORTED)
             continue;
         if (fd < 0)
@@ -131,7 +135,7 @@ static void accept_loop(void *arg)
         int rc = accept_all(l);
         if (rc == -EAGAIN) {
             is_exhausted = false;
-            rc = poll_park(&l->desc, POLL_READ);
+            rc = poll_park(l->desc, POLL_READ);
             if (rc == 0)
                 continue;
         }
@@ -151,12 +155,16 @@ int listener_start(struct listener *l, void (*on_conn)(weft_conn *c, void *arg),
     weft_assert(!l->is_started);
     l->on_conn = on_conn;
     l->arg = arg;
-    weft_wg_add(&l->accepting, 1);
-    int rc = weft_go(accept_loop, l);
+    int rc = poll_open(l->desc, machine_self()->proc);
     if (rc < 0)
+        return rc;
+    weft_wg_add(&l->accepting, 1);
+    rc = weft_go(accept_loop, l);
+    if (rc < 0) {
         weft_wg_done(&l->accepting);
-    else
-        l->is_started = true;
+        poll_close(l->desc);
+    }
+    l->is_started = rc == 0;
     return rc;
 }
 
@@ -164,13 +172,13 @@ void listener_stop(struct listener *l)
 {
     atomic_store_explicit(&l->is_stopping, true, memory_order_release);
     /* Ends the queue of connections and is an edge for the coroutine that waits. */
-    shutdown(l->desc.fd, SHUT_RDWR);
+    shutdown(l->fd, SHUT_RDWR);
     if (l->is_started)
         weft_wg_wait(&l->accepting);
     l->is_started = false;
-    poll_close(&l->desc);
-    close(l->desc.fd);
-    l->desc.fd = -1;
+    poll_close(l->desc);
+    close(l->fd);
+    l->fd = -1;
     if (l->address.any.sa_family == AF_UNIX)
         unlink(l->address.un.sun_path);
 }
@@ -180,10 +188,11 @@ void listener_free(struct listener *l)
     if (!l)
         return;
     weft_assert(!l->is_started);
-    if (l->desc.fd >= 0) {
-        close(l->desc.fd);
+    if (l->fd >= 0) {
+        close(l->fd);
         if (l->address.any.sa_family == AF_UNIX)
             unlink(l->address.un.sun_path);
     }
+    poll_free(l->desc);
     free(l);
 }

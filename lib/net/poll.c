@@ -17,6 +17,7 @@
 
 #include "assert.h"
 #include "poll_backend.h"
+#include "pool.h"
 
 /* What a word holds besides a task's address. */
 static const uintptr_t WORD_NIL = 0;
@@ -151,6 +152,22 @@ void poll_init(struct poll_desc *desc, int fd)
     timer_init(&desc->timer, on_timer);
 }
 
+static struct pool descs = POOL_INIT(struct poll_desc);
+
+struct poll_desc *poll_new(int fd)
+{
+    struct poll_desc *desc = pool_take(&descs);
+    if (desc)
+        poll_init(desc, fd);
+    return desc;
+}
+
+void poll_free(struct poll_desc *desc)
+{
+    if (desc)
+        pool_give(&descs, desc);
+}
+
 int poll_open(struct poll_desc *desc, struct proc *p)
 {
     int64_t now = weft_now();
@@ -199,11 +216,7 @@ int poll_park(struct poll_desc *desc, enum poll_direction direction)
     struct park park = {desc, direction};
     struct poll_wait *w = &desc->wait[direction];
 
-    if (weft_unlikely(!desc->is_registered)) {
-        int rc = poll_open(desc, machine_self()->proc);
-        if (rc < 0)
-            return rc;
-    }
+    weft_assert(desc->is_registered);
     for (;;) {
         coro_park(commit_park, &park, direction == POLL_READ ? WAIT_READ : WAIT_WRITE);
         if (w->why == POLL_EVENT)

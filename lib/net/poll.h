@@ -46,8 +46,14 @@ struct poll_desc {
     _Atomic(int32_t) *registered; /* the processor's count that this registration is in */
 };
 
-/* A descriptor that nobody polls yet. */
+/* A descriptor that nobody polls yet. The record must be of a struct pool: an event may come late,
+ * to who has it next. */
 void poll_init(struct poll_desc *desc, int fd);
+
+/* A record for a descriptor that is no connection, from a pool; NULL when memory is out. poll_free
+ * gives it back, after poll_close. */
+struct poll_desc *poll_new(int fd);
+void poll_free(struct poll_desc *desc);
 
 /* Registers desc->fd with p's poller and arms its timer for p. Returns 0; -ENOMEM, -ENOSPC, -EPERM
  * (a regular file). Any thread. */
@@ -56,9 +62,8 @@ WEFT_MUST_USE int poll_open(struct poll_desc *desc, struct proc *p);
 /* Ends a registration, before the descriptor is closed. No task may wait. */
 void poll_close(struct poll_desc *desc);
 
-/* Parks the calling coroutine until the direction is ready or its deadline has passed; registers
- * the descriptor first if nobody has. Returns 0; -ETIMEDOUT; -ECANCELED after poll_interrupt; the
- * errors of poll_open. */
+/* Parks the calling coroutine until the direction is ready or its deadline has passed. Only after
+ * poll_open. Returns 0; -ETIMEDOUT; -ECANCELED after poll_interrupt. */
 WEFT_MUST_USE int poll_park(struct poll_desc *desc, enum poll_direction direction);
 
 /* Lets `task` be readied by the direction's next wake. The task may be running, and the descriptor

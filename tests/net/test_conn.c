@@ -51,10 +51,17 @@ static void stop(struct listening *l)
     listener_free(l->listener);
 }
 
+struct sender {
+    weft_conn *conn;
+    weft_wg done;
+};
+
 static void send_much(void *arg)
 {
-    cr_assert_eq(weft_conn_write_all(arg, out_bytes, MUCH), 0);
-    cr_assert_eq(weft_conn_shutdown_write(arg), 0);
+    struct sender *s = arg;
+    cr_assert_eq(weft_conn_write_all(s->conn, out_bytes, MUCH), 0);
+    cr_assert_eq(weft_conn_shutdown_write(s->conn), 0);
+    weft_wg_done(&s->done);
 }
 
 static int exchange_much(void *arg)
@@ -64,13 +71,16 @@ static int exchange_much(void *arg)
     for (int i = 0; i < MUCH; i++)
         out_bytes[i] = (char)(i * 7 + i / 1000);
     cr_assert_eq(weft_dial(l.network, l.address, &c), 0);
-    weft_go(send_much, c); /* one writes while the other reads: both wait for the echo */
+    struct sender sender = {c, WEFT_WG_INIT};
+    weft_wg_add(&sender.done, 1);
+    weft_go(send_much, &sender); /* one writes while the other reads: both wait for the echo */
     size_t len = 0;
     for (ssize_t n; (n = weft_conn_read(c, in_bytes + len, MUCH - len)) > 0 && len < MUCH;)
         len += (size_t)n;
     cr_assert_eq(len, MUCH);
     cr_assert_eq(memcmp(in_bytes, out_bytes, MUCH), 0);
     cr_assert_eq(weft_conn_read(c, in_bytes, 1), 0, "the end of the stream follows");
+    weft_wg_wait(&sender.done);
     weft_conn_close(c);
     stop(&l);
     return 0;
