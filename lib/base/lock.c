@@ -5,17 +5,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pause.h"
+
 /* Tries before sleeping: sections last some ten nanoseconds, a sleep costs microseconds. */
 enum { SPINS = 40 };
-
-static void pause_cpu(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 void lock_take_slow(struct lock *l)
 {
@@ -24,7 +17,7 @@ void lock_take_slow(struct lock *l)
         if (atomic_compare_exchange_strong_explicit(&l->word, &expected, LOCK_HELD,
                                                     memory_order_acquire, memory_order_relaxed))
             return;
-        pause_cpu();
+        cpu_pause();
     }
     /* The result does not matter: woken, interrupted or too late, the word is looked at again. */
     while (atomic_exchange_explicit(&l->word, LOCK_CONTENDED, memory_order_acquire) != LOCK_FREE)

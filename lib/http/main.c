@@ -121,7 +121,7 @@ static int serve(void *arg)
 {
     struct service *s = arg;
     struct poll_desc *signals = poll_new(s->signal_fd);
-    int rc = signals ? poll_open(signals, machine_self()->proc) : -ENOMEM;
+    int rc = signals ? poll_open(signals, proc_near()) : -ENOMEM;
     if (rc == 0) {
         rc = serve_until(s, signals);
         poll_close(signals);

@@ -94,11 +94,11 @@ static void conn_wake(struct task *task)
 static struct proc *proc_with_room(void)
 {
     enum { TOLERANCE = 4 };
-    struct proc *here = machine_self()->proc;
+    struct proc *here = proc_near();
     struct proc *best = here;
     /* relaxed: statistics */
     int32_t least = atomic_load_explicit(&here->registered, memory_order_relaxed) - TOLERANCE;
-    for (int i = 0; i < rt.proc_count; i++) {
+    for (int i = 0; i < proc_count(); i++) {
         int32_t n = atomic_load_explicit(&rt.procs[i].registered, memory_order_relaxed);
         if (n < least) {
             least = n;
@@ -110,7 +110,7 @@ static struct proc *proc_with_room(void)
 
 int conn_register(weft_conn *c)
 {
-    return poll_open(&c->desc, machine_self()->proc);
+    return poll_open(&c->desc, proc_near());
 }
 
 void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline)

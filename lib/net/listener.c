@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <weft/rt.h>
+#include <weft/sync.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -155,7 +156,7 @@ int listener_start(struct listener *l, void (*on_conn)(weft_conn *c, void *arg),
     weft_assert(!l->is_started);
     l->on_conn = on_conn;
     l->arg = arg;
-    int rc = poll_open(l->desc, machine_self()->proc);
+    int rc = poll_open(l->desc, proc_near());
     if (rc < 0)
         return rc;
     weft_wg_add(&l->accepting, 1);

@@ -1,9 +1,13 @@
 #include "coro.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "assert.h"
+#include "context.h"
+#include "futex.h"
 #include "proc.h"
+#include "report.h"
 #include "switch.h"
 
 enum { COLOURS = 8, COLOUR_STEP = 128 };
@@ -26,7 +30,10 @@ static void coro_main(void *arg)
     struct coro *c = arg;
     san_switch_end(&c->fiber);
     c->fn(c->arg);
+    if (weft_unlikely(c->groups != NULL))
+        report_open_group(c);
     struct machine *m = machine_self(); /* perhaps another one than at the start */
+    machine_enter_runtime(m);
     m->post = POST_EXIT;
     leave(m, c, true);
     weft_assert(!"a coroutine that has ended was entered");
@@ -37,12 +44,36 @@ void coro_park(park_commit *commit, void *arg, enum wait_reason reason)
     struct machine *m = machine_self();
     weft_assert(m && m->current);
     struct coro *c = m->current;
+    machine_enter_runtime(m);
     c->wait_reason = (uint8_t)reason;
     m->post = POST_PARK;
     m->commit = commit;
     m->commit_arg = arg;
     leave(m, c, false);
     san_switch_end(&c->fiber);
+}
+
+struct coro *coro_at(char *low, unsigned size_log)
+{
+    size_t colour = ((uintptr_t)low >> size_log) % COLOURS * COLOUR_STEP;
+    size_t block = (sizeof(struct coro) + 63) & ~(size_t)63;
+    return (struct coro *)(low + ((size_t)1 << size_log) - colour - block);
+}
+
+const char *wait_reason_text(unsigned reason)
+{
+    static const char *const texts[WAIT_REASONS] = {
+        [WAIT_NONE] = "nothing",       [WAIT_YIELD] = "its turn",
+        [WAIT_SLEEP] = "sleep",        [WAIT_WG] = "wait group",
+        [WAIT_READ] = "network read",  [WAIT_WRITE] = "network write",
+        [WAIT_SEND] = "channel send",  [WAIT_RECV] = "channel receive",
+        [WAIT_SELECT] = "select",      [WAIT_MUTEX] = "mutex",
+        [WAIT_RWLOCK] = "rwlock",      [WAIT_COND] = "condition",
+        [WAIT_ONCE] = "once",          [WAIT_SEM] = "semaphore",
+        [WAIT_BARRIER] = "barrier",    [WAIT_GROUP] = "group",
+        [WAIT_BLOCKING] = "blocking call",
+    };
+    return reason < WAIT_REASONS ? texts[reason] : "?";
 }
 
 static void run_call(void *arg)
@@ -58,13 +89,17 @@ static char *take_work(struct coro *c, struct task *task, char *top)
     if (task->kind == TASK_CALL) {
         c->fn = run_call;
         c->arg = task;
-        c->spawned_at = NULL;
+        c->spawned_at = (const void *)(uintptr_t)task->call;
+        c->name = NULL;
+        c->ctx = NULL;
         return top;
     }
     struct spawn *s = task_container(task, struct spawn, task);
     c->fn = s->fn;
     c->arg = s->arg;
     c->spawned_at = s->spawned_at;
+    c->name = s->name;
+    c->ctx = s->ctx;
     if (s->copied) {
         top -= (s->copied + 15) & ~15U;
         memcpy(top, s->copy, s->copied);
@@ -85,8 +120,7 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
         return rc;
 
     size_t bytes = (size_t)1 << class->size_log;
-    size_t colour = ((uintptr_t)low >> class->size_log) % COLOURS * COLOUR_STEP;
-    struct coro *c = (struct coro *)(low + bytes - colour - ((sizeof *c + 63) & ~(size_t)63));
+    struct coro *c = coro_at(low, class->size_log);
     san_fiber_init(&c->fiber, low + stack_guard_bytes(class->size_log),
                    bytes - stack_guard_bytes(class->size_log));
     c->task = (struct task){.kind = TASK_CORO};
@@ -94,24 +128,46 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     c->size_log = class->size_log;
     c->id = p->ids++;
     c->wait_reason = WAIT_NONE;
+    c->groups = NULL;
+    c->since = p->polled_at;
+    c->is_trimmed = false;
     char *top = take_work(c, task, (char *)c);
     weft_assert(((uintptr_t)top & 15) == 0);
     c->sp = top;
     if (task->kind == TASK_SPAWN)
         spawn_free(p, task_container(task, struct spawn, task));
+    /* pairs: who reports, and reads what is above only after it */
+    atomic_store_explicit(&c->state, CORO_READY, memory_order_release);
     *ret_coro = c;
     return 0;
 }
 
+/* The asymmetric Dekker of watch.c once more: the state is written, then is_pinned is read; who pins
+ * writes that, passes the barrier, and reads the state. */
+static void wait_while_pinned(struct coro *c)
+{
+    while (weft_unlikely(atomic_load_explicit(&c->is_pinned, memory_order_acquire)))
+        sched_yield();
+}
+
 void coro_free(struct proc *p, struct coro *c)
 {
+    atomic_store_explicit(&c->state, CORO_FREE, memory_order_release);
+    wait_while_pinned(c); /* a report may look at it */
+    context_unref(c->ctx);
     san_fiber_done(&c->fiber);
-    stack_give(&rt.stacks[c->size_log - STACK_MIN_LOG], &p->stacks, c->low);
+    stack_give(&rt.stacks[c->size_log - STACK_MIN_LOG], p ? &p->stacks : NULL, c->low);
 }
 
 void coro_enter(struct machine *m, struct coro *c, bool is_new)
 {
+    /* relaxed, and a compiler's fence: see wait_while_pinned */
+    atomic_store_explicit(&c->state, CORO_RUNNING, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    wait_while_pinned(c);
+    c->is_trimmed = false;
     m->current = c;
+    atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
     san_switch_begin(&m->fiber, &c->fiber, false);
     if (is_new)
         context_start(&m->sp, c->sp, coro_main, c);

@@ -9,6 +9,7 @@
 #ifndef RT_CORO_H
 #define RT_CORO_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,8 +19,36 @@
 struct machine;
 struct proc;
 
-/* What a parked coroutine waits for; for reports. */
-enum wait_reason { WAIT_NONE, WAIT_YIELD, WAIT_SLEEP, WAIT_GROUP, WAIT_READ, WAIT_WRITE };
+/* What a parked coroutine waits for; for reports (wait_reason_text). */
+enum wait_reason {
+    WAIT_NONE,
+    WAIT_YIELD,
+    WAIT_SLEEP,
+    WAIT_WG,
+    WAIT_READ,
+    WAIT_WRITE,
+    WAIT_SEND,
+    WAIT_RECV,
+    WAIT_SELECT,
+    WAIT_MUTEX,
+    WAIT_RWLOCK,
+    WAIT_COND,
+    WAIT_ONCE,
+    WAIT_SEM,
+    WAIT_BARRIER,
+    WAIT_GROUP,
+    WAIT_BLOCKING,
+    WAIT_REASONS,
+};
+
+/* What a stack's control block says of it.
+ *
+ *   FREE  -> READY                     coro_make
+ *   READY -> RUNNING <-> PARKED        the machine that enters it, before it looks at is_pinned
+ *   RUNNING -> FREE                    coro_free
+ *
+ * A coroutine that has been readied stays PARKED until it runs: it must be off its stack, no more. */
+enum coro_state { CORO_FREE, CORO_READY, CORO_RUNNING, CORO_PARKED };
 
 struct coro {
     struct task task;
@@ -27,11 +56,18 @@ struct coro {
     char *low; /* low end of its stack, the guard's first byte */
     void (*fn)(void *arg);
     void *arg;
-    const void *spawned_at; /* the return address of the call that spawned it */
-    uint64_t id;            /* unique in the process's life */
-    uint8_t size_log;       /* log2 of the stack's bytes */
-    uint8_t wait_reason;    /* enum wait_reason */
-    struct san_fiber fiber; /* what sanitizers know of it; empty in other builds */
+    const void *spawned_at;    /* the return address of the call that spawned it */
+    uint64_t id;               /* unique in the process's life */
+    struct weft_ctx *ctx;      /* its current context, a reference; NULL: none that could end */
+    struct weft_group *groups; /* its open groups, innermost first */
+    const char *name;          /* or NULL; its spawner's */
+    int64_t since;             /* about when it parked, a point of weft_now() */
+    uint8_t size_log;          /* log2 of the stack's bytes */
+    uint8_t wait_reason;       /* enum wait_reason */
+    _Atomic(uint8_t) state;    /* enum coro_state */
+    _Atomic(bool) is_pinned;   /* a report reads its stack: it must not be entered; see report.c */
+    bool is_trimmed;           /* what it does not use of its stack was given back since it parked */
+    struct san_fiber fiber;    /* what sanitizers know of it; empty in other builds */
 };
 
 /* Builds a coroutine for a task that is no coroutine yet, on a stack of p, and consumes the spawn.
@@ -56,6 +92,12 @@ void coro_park(park_commit *commit, void *arg, enum wait_reason reason);
 
 /* The calling coroutine, or NULL on a scheduler's stack and in a foreign thread. */
 struct coro *coro_self(void);
+
+/* The control block of the coroutine whose stack begins at `low`, live or not. */
+struct coro *coro_at(char *low, unsigned size_log);
+
+/* What a wait reason is called in reports. */
+const char *wait_reason_text(unsigned reason);
 
 static inline struct coro *coro_of(struct task *task)
 {

@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weft/rt.h>
 
+#include "assert.h"
 #include "coro.h"
 #include "lock.h"
 #include "runq.h"
@@ -21,42 +23,69 @@
 
 enum {
     PROCS_MAX = 256,
+    MACHINES_MAX = 16384,
+    MACHINES_DEFAULT = 1024, /* most machines, unless the run's options say */
     GLOBAL_TICK = 61,   /* every so many tasks the global queue, timers and poller come first */
     NEXT_RUNS_MAX = 32, /* tasks run from run-next in a row before the ring gets its turn */
 };
 
+/* What a processor has counted. Written by its holder, read by anybody. */
+struct proc_stats {
+    _Atomic(uint64_t) spawned, switches, steals, hand_offs, polls;
+};
+
+/* relaxed: a statistic with one writer */
+#define STAT_ADD(p, what)                                                                          \
+    atomic_store_explicit(&(p)->stats.what,                                                        \
+                          atomic_load_explicit(&(p)->stats.what, memory_order_relaxed) + 1,        \
+                          memory_order_relaxed)
+
 struct proc {
     struct runq runq;
 
-    /* Owner only: the machine that holds this processor. */
+    /* Owner only: the machine that holds this processor, while it is in the runtime. */
     struct stack_cache stacks;
     struct task_list spawns; /* free spawn records */
-    uint32_t tick;           /* tasks run; read by thieves as a hint */
     uint32_t next_runs;
     uint32_t random;
-    int64_t polled_at; /* when its poller was last looked into by the owner */
+    int64_t polled_at; /* about now: when its poller or its timers were last looked at */
     uint64_t ids;      /* coroutine ids still to give out: high bits are the processor's */
-    uint16_t index;    /* immutable */
+    struct trace_buffer *trace;
+    uint16_t index; /* immutable */
 
     /* Any thread. */
     _Alignas(64) _Atomic(bool) is_idle; /* its machine blocks in the poller, or is about to */
+    _Atomic(struct machine *) machine;  /* that holds it; NULL while it changes hands */
+    _Atomic(uint32_t) tick;             /* tasks run; others take it as a sign of life */
     struct timer_heap timers;
     _Atomic(int32_t) registered; /* connections on its poller */
     int poll_fd;                 /* the poller's, immutable while the runtime runs */
     int wake_fd;
+    struct proc_stats stats;
 };
 
 /* What the scheduler does with a coroutine that has come off its stack. */
 enum post { POST_EXIT, POST_PARK };
 
+/* Whether the watchdog takes a machine's processor from it; see watch.c. AWAY: it has none. */
+enum seize { SEIZE_AWAY, SEIZE_NONE, SEIZE_ASKED, SEIZE_TAKEN };
+
 struct machine {
-    struct proc *proc;
+    struct proc *proc;    /* by its own thread, and by who gives one to it while it rests */
     struct coro *current; /* NULL on the scheduler's own stack */
     void *sp;             /* the scheduler's context while a coroutine runs */
     enum post post;
     park_commit *commit; /* POST_PARK */
     void *commit_arg;
     bool is_spinning; /* counted in rt.spinning */
+
+    _Alignas(64) _Atomic(bool) in_runtime; /* not in a coroutine's own code; see proc_pin */
+    _Atomic(uint8_t) seize;                /* enum seize */
+    _Atomic(uint32_t) wakes;               /* futex: moves when a resting machine shall go on */
+    struct machine *next;                  /* in machines.resting or machines.unused */
+    bool is_fresh;                         /* not yet at its first rest */
+    bool has_thread;                       /* to be joined */
+
     struct san_fiber fiber;
     pthread_t thread;
     void *alt_stack; /* for the overflow report */
@@ -66,13 +95,16 @@ struct machine {
 /* The runtime: everything that is shared and mutable. One a process. */
 struct runtime {
     _Atomic(int) state; /* RT_NONE -> RT_RUNNING -> RT_STOPPING -> RT_NONE, by run.c */
-    int proc_count;     /* immutable while running */
-    struct proc *procs;
-    struct machine *machines;
-    uint8_t default_stack; /* class */
+    _Atomic(int) proc_count; /* processors there are; grows only */
+    _Atomic(int) procs_in_use; /* those that run coroutines; the others forward, see sched.c */
+    struct proc *procs;        /* room for PROCS_MAX */
+    uint8_t default_stack;     /* class */
+    bool is_fuzzing;           /* WEFT_SCHED_SEED: immutable while running */
+    _Atomic(bool) is_tracing;  /* see trace.c */
 
     _Alignas(64) _Atomic(int) idle; /* processors with is_idle */
     _Atomic(int) spinning;          /* machines that look for work without a task */
+    _Atomic(int) away;              /* machines whose coroutine goes on without a processor */
 
     _Alignas(64) struct lock global_lock;
     struct task_list global;        /* under global_lock */
@@ -81,6 +113,7 @@ struct runtime {
     struct spawn_pool spawn_pool;
     struct stack_class stacks[STACK_CLASSES];
     struct sigaction old_segv, old_bus;
+    weft_run_opts opts;
     int (*main_fn)(void *arg);
     void *main_arg;
     int main_result;
@@ -89,6 +122,12 @@ struct runtime {
 enum { RT_NONE, RT_STARTING, RT_RUNNING, RT_STOPPING };
 
 extern struct runtime rt;
+
+static inline int proc_count(void)
+{
+    /* pairs: the release in weft_set_procs, which has built the processor before */
+    return atomic_load_explicit(&rt.proc_count, memory_order_acquire);
+}
 
 /* The calling thread's machine, or NULL in a foreign thread. Read afresh by every call, because a
  * coroutine may have moved; the compiler would keep a thread-local's address across a park. */
@@ -106,17 +145,71 @@ static inline struct machine *machine_self(void)
 struct machine *machine_self(void);
 #endif
 
-static inline struct proc *proc_self(void)
+/* Holding a processor.
+ *
+ * A coroutine's own code may lose its processor at any moment (watch.c takes it when it has been
+ * held long). Whoever uses what is the owner's pins it: between proc_pin and proc_unpin it stays.
+ * They nest, and cost two plain stores and a load; the watchdog pays for the barrier. */
+struct pin {
+    struct machine *machine;
+    bool was_in_runtime;
+};
+
+/* The slow half: the watchdog has asked. Returns whether the machine keeps its processor. */
+bool machine_keeps_proc(struct machine *m);
+
+static inline void machine_enter_runtime(struct machine *m)
+{
+    /* relaxed, and a compiler's fence only: the watchdog's membarrier stands between this store
+     * and the load of seize */
+    atomic_store_explicit(&m->in_runtime, true, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (weft_unlikely(atomic_load_explicit(&m->seize, memory_order_acquire) > SEIZE_NONE))
+        (void)machine_keeps_proc(m); /* m->proc tells */
+}
+
+/* The calling machine's processor; NULL when it has none, and in a foreign thread. */
+static inline struct proc *proc_pin(struct pin *pin)
 {
     struct machine *m = machine_self();
-    return m ? m->proc : NULL;
+    pin->machine = m;
+    if (weft_unlikely(!m))
+        return NULL;
+    pin->was_in_runtime = atomic_load_explicit(&m->in_runtime, memory_order_relaxed); /* own */
+    machine_enter_runtime(m);
+    return m->proc;
 }
+
+static inline void proc_unpin(struct pin *pin)
+{
+    if (weft_likely(pin->machine)) /* pairs: the watchdog's acquire, before it hands on */
+        atomic_store_explicit(&pin->machine->in_runtime, pin->was_in_runtime,
+                              memory_order_release);
+}
+
+/* A processor for what any thread may do with one (arm a timer, register a descriptor): the
+ * caller's, as a rule. It may be somebody else's by the time it is used. */
+struct proc *proc_near(void);
 
 /* Wakes p if its machine blocks in the poller, for instance because its first timer is new. */
 void proc_wake_if_idle(struct proc *p);
 
-/* Runs coroutines until the runtime stops. m holds a processor. */
+/* Runs coroutines until the runtime stops. */
 void machine_loop(struct machine *m);
+
+/* Lets others run, where the caller has to give way: it goes on without a processor, or the schedule
+ * is fuzzed. Nothing outside of coroutines. May park. */
+void sched_point(void);
+
+/* Puts tasks on the queue that all processors share, and sees to it that one of them comes. */
+void tasks_share(struct task_list *list);
+
+/* Ends the runtime: machines come to machine_loop's end as they look for work. `result` is what
+ * weft_run returns; the first one counts. Any thread. */
+void runtime_stop(int result);
+
+/* Frees what the runtime had, when no machine runs any more. */
+void runtime_release(void);
 
 /* The alternate signal stack on which an overflow of the coroutine's stack is reported. */
 int overflow_install(void);

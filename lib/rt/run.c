@@ -1,14 +1,18 @@
 /* run.c: the runtime's life: it starts with its first coroutine and ends with it. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/mman.h>
 #include <weft/rt.h>
 
 #include "assert.h"
+#include "context.h"
+#include "machine.h"
 #include "poller.h"
 #include "proc.h"
-#include "switch.h"
+#include "report.h"
+#include "trace.h"
 
 struct runtime rt;
 __thread struct machine *machine_tls __attribute__((used));
@@ -21,134 +25,86 @@ __attribute__((noinline)) struct machine *machine_self(void)
 }
 #endif
 
-static void runtime_stop(void)
+/* What runs after the runtime has stopped, in calls that do not return, is waited for so long. */
+static const int64_t GRACE_NS = 1 * WEFT_SEC;
+
+void runtime_stop(int result)
 {
-    atomic_store_explicit(&rt.state, RT_STOPPING, memory_order_seq_cst); /* pairs: is_stopping */
-    for (int i = 0; i < rt.proc_count; i++)
+    int running = RT_RUNNING;
+    /* pairs: is_stopping; the swap lets one result count */
+    if (!atomic_compare_exchange_strong_explicit(&rt.state, &running, RT_STOPPING,
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return;
+    rt.main_result = result;
+    for (int i = 0; i < proc_count(); i++)
         poller_wake(&rt.procs[i]);
+    machines_wake();
 }
 
 static void run_main(void *arg)
 {
     (void)arg;
-    rt.main_result = rt.main_fn(rt.main_arg);
-    runtime_stop();
+    runtime_stop(rt.main_fn(rt.main_arg));
+}
+
+/* Builds the processor after the last. */
+static int proc_add(uint32_t seed)
+{
+    int i = proc_count();
+    struct proc *p = &rt.procs[i];
+    p->index = (uint16_t)i;
+    p->random = 0x9e3779b9U * ((uint32_t)i + 1) ^ seed * 2654435761U;
+    p->random |= 1; /* zero would stay zero */
+    p->ids = ((uint64_t)i << 48) + 1;
+    p->polled_at = weft_now();
+    p->poll_fd = p->wake_fd = -1;
+    atomic_init(&p->timers.first, TIMER_NEVER);
+    int rc = poller_init(p);
+    if (rc == 0)
+        atomic_store_explicit(&rt.proc_count, i + 1, memory_order_release); /* pairs: proc_count */
+    else
+        poller_done(p);
+    return rc;
 }
 
 static int procs_init(int count)
 {
-    rt.procs = aligned_alloc(64, (size_t)count * sizeof *rt.procs);
-    rt.machines = calloc((size_t)count, sizeof *rt.machines);
-    if (!rt.procs || !rt.machines)
+    const char *text = getenv("WEFT_SCHED_SEED");
+    uint32_t seed = text ? (uint32_t)strtoul(text, NULL, 0) : 0;
+    int rc = 0;
+    rt.is_fuzzing = seed != 0;
+    /* Room for all there may ever be; what is not used costs no memory. */
+    rt.procs = mmap(NULL, PROCS_MAX * sizeof *rt.procs, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (rt.procs == MAP_FAILED) {
+        rt.procs = NULL;
         return -ENOMEM;
-    memset(rt.procs, 0, (size_t)count * sizeof *rt.procs);
-    for (int i = 0; i < count; i++) {
-        struct proc *p = &rt.procs[i];
-        p->index = (uint16_t)i;
-        p->random = 0x9e3779b9U * (uint32_t)(i + 1);
-        p->ids = ((uint64_t)i << 48) + 1;
-        p->poll_fd = p->wake_fd = -1;
-        atomic_init(&p->timers.first, TIMER_NEVER);
-        rt.machines[i].proc = p;
     }
-    rt.proc_count = count;
-    for (int i = 0; i < count; i++) {
-        int rc = poller_init(&rt.procs[i]);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = proc_add(seed);
+    atomic_store_explicit(&rt.procs_in_use, count, memory_order_relaxed);
+    return rc;
 }
 
 static void procs_done(void)
 {
-    for (int i = 0; rt.procs && i < rt.proc_count; i++) {
+    for (int i = 0; i < proc_count(); i++) {
         poller_done(&rt.procs[i]);
         timers_done(&rt.procs[i].timers);
     }
-    free(rt.procs);
-    free(rt.machines);
+    if (rt.procs)
+        munmap(rt.procs, PROCS_MAX * sizeof *rt.procs);
     rt.procs = NULL;
-    rt.machines = NULL;
-    rt.proc_count = 0;
+    atomic_store_explicit(&rt.proc_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&rt.procs_in_use, 0, memory_order_relaxed);
 }
 
-static int machine_init(struct machine *m)
+void runtime_release(void)
 {
-    pthread_attr_t attr;
-    void *low;
-    size_t bytes;
-    int err = pthread_getattr_np(pthread_self(), &attr);
-    if (err)
-        return -err;
-    pthread_attr_getstack(&attr, &low, &bytes);
-    pthread_attr_destroy(&attr);
-    san_fiber_init_thread(&m->fiber, low, bytes);
-    int rc = overflow_machine_init(m);
-    if (rc == 0)
-        machine_tls = m;
-    return rc;
-}
-
-static void machine_done(struct machine *m)
-{
-    machine_tls = NULL;
-    overflow_machine_done(m);
-}
-
-static void *machine_thread(void *arg)
-{
-    struct machine *m = arg;
-    /* A machine that cannot set itself up leaves its processor idle; the others do the work. */
-    if (machine_init(m) == 0) {
-        machine_loop(m);
-        machine_done(m);
-    }
-    return NULL;
-}
-
-/* Starts the machines but the first, which is the calling thread. */
-static int machines_start(int *ret_started)
-{
-    sigset_t all, old;
-    int rc = 0;
-    *ret_started = 1;
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals go to the thread that called weft_run */
-    for (int i = 1; i < rt.proc_count && rc == 0; i++) {
-        rc = -pthread_create(&rt.machines[i].thread, NULL, machine_thread, &rt.machines[i]);
-        *ret_started += rc == 0;
-    }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc;
-}
-
-static int run(int procs, int stack_class)
-{
-    int started = 0;
-    stack_classes_init(rt.stacks);
-    rt.default_stack = (uint8_t)stack_class;
-    int rc = procs_init(procs);
-    if (rc == 0)
-        rc = overflow_install();
-    if (rc == 0) {
-        atomic_store_explicit(&rt.state, RT_RUNNING, memory_order_release);
-        rc = weft_go(run_main, NULL);
-        if (rc == 0 && (rc = machine_init(&rt.machines[0])) == 0) {
-            rc = machines_start(&started);
-            if (rc < 0)
-                runtime_stop();
-            machine_loop(&rt.machines[0]);
-            machine_done(&rt.machines[0]);
-            for (int i = 1; i < started; i++)
-                pthread_join(rt.machines[i].thread, NULL);
-            if (rc == 0)
-                rc = rt.main_result;
-        }
-        overflow_uninstall();
-    }
+    machines_done();
+    report_uninstall();
+    overflow_uninstall();
+    trace_done();
     procs_done();
     spawn_pool_done(&rt.spawn_pool);
     stack_classes_done(rt.stacks);
@@ -156,24 +112,63 @@ static int run(int procs, int stack_class)
     atomic_store_explicit(&rt.global_count, 0, memory_order_relaxed);
     atomic_store_explicit(&rt.idle, 0, memory_order_relaxed);
     atomic_store_explicit(&rt.spinning, 0, memory_order_relaxed);
+    atomic_store_explicit(&rt.away, 0, memory_order_relaxed);
+    atomic_store_explicit(&rt.state, RT_NONE, memory_order_release); /* pairs: weft_run_with */
+}
+
+/* Runs until main_fn has returned. Returns its result, or why it could not be run. */
+static int run(int procs)
+{
+    int rc = procs_init(procs);
+    if (rc == 0)
+        rc = overflow_install();
+    if (rc == 0) {
+        report_install();
+        trace_init();
+        atomic_store_explicit(&rt.state, RT_RUNNING, memory_order_release);
+        rc = weft_go(run_main, NULL);
+    }
+    if (rc == 0)
+        rc = watch_start();
+    if (rc == 0) {
+        rc = machines_start();
+        int left = machines_wait(GRACE_NS);
+        watch_stop();
+        if (rc == 0)
+            rc = rt.main_result;
+        if (left) {
+            fprintf(stderr, "weft: %d coroutines were still in calls that do not return\n", left);
+            return rc;
+        }
+        if (rt.opts.leaks != WEFT_LEAKS_IGNORE && report_leaks() && rc == 0 &&
+            rt.opts.leaks == WEFT_LEAKS_FAIL)
+            rc = -ENOTEMPTY;
+    }
+    runtime_release();
     return rc;
 }
 
 int weft_run_with(const weft_run_opts *opts, int (*main_fn)(void *arg), void *arg)
 {
-    int procs = opts && opts->procs ? opts->procs : weft_default_procs();
-    int stack_class = stack_class_for(opts ? opts->stack_size : 0);
-    if (procs < 1 || procs > PROCS_MAX || stack_class < 0 || !main_fn)
+    weft_run_opts o = opts ? *opts : (weft_run_opts){0};
+    int procs = o.procs ? o.procs : weft_default_procs();
+    int stack_class = stack_class_for(o.stack_size);
+    if (o.max_threads == 0)
+        o.max_threads = procs + MACHINES_DEFAULT;
+    if (procs < 1 || procs > PROCS_MAX || stack_class < 0 || !main_fn || o.max_threads < procs ||
+        o.max_threads > MACHINES_MAX || o.leaks < 0 || o.leaks > WEFT_LEAKS_FAIL)
         return -EINVAL;
     int none = RT_NONE;
     if (!atomic_compare_exchange_strong_explicit(&rt.state, &none, RT_STARTING,
                                                  memory_order_acquire, memory_order_relaxed))
         return -EBUSY;
+    rt.opts = o;
     rt.main_fn = main_fn;
     rt.main_arg = arg;
-    int rc = run(procs, stack_class);
-    atomic_store_explicit(&rt.state, RT_NONE, memory_order_release); /* pairs: the swap above */
-    return rc;
+    rt.main_result = 0;
+    stack_classes_init(rt.stacks);
+    rt.default_stack = (uint8_t)stack_class;
+    return run(procs);
 }
 
 int weft_run(int (*main_fn)(void *arg), void *arg)
@@ -181,42 +176,131 @@ int weft_run(int (*main_fn)(void *arg), void *arg)
     return weft_run_with(NULL, main_fn, arg);
 }
 
-static int spawn(void (*fn)(void *), const void *arg, size_t copied, const void *spawned_at)
+int spawn_task(const struct spawn_request *request)
 {
-    if (copied > SPAWN_MAX_COPY || !fn)
+    if (request->copied > SPAWN_MAX_COPY || !request->fn)
+        return -EINVAL;
+    int class_index = request->stack_size ? stack_class_for(request->stack_size) : rt.default_stack;
+    if (class_index < 0)
         return -EINVAL;
     int state = atomic_load_explicit(&rt.state, memory_order_acquire); /* pairs: run */
     if (weft_unlikely(state != RT_RUNNING && state != RT_STOPPING))
         return -ESRCH;
-    struct spawn *s = spawn_new(proc_self(), (uint32_t)copied);
-    if (!s)
-        return -ENOMEM;
-    s->fn = fn;
-    s->arg = (void *)arg;
-    s->spawned_at = spawned_at;
-    s->stack_class = rt.default_stack;
-    if (copied)
-        memcpy(s->copy, arg, copied);
-    task_spawned(&s->task);
-    return 0;
+    struct pin pin;
+    struct proc *p = proc_pin(&pin);
+    struct spawn *s = spawn_new(p, (uint32_t)request->copied);
+    if (weft_likely(s != NULL)) {
+        s->fn = request->fn;
+        s->arg = (void *)request->arg;
+        s->spawned_at = request->spawned_at;
+        s->name = request->name;
+        s->ctx = context_ref(request->ctx);
+        s->stack_class = (uint8_t)class_index;
+        if (request->copied)
+            memcpy(s->copy, request->arg, request->copied);
+        task_spawned(p, &s->task);
+    }
+    proc_unpin(&pin);
+    /* A coroutine that was found to hold its machine too long gets in line again. */
+    if (weft_unlikely(!p || rt.is_fuzzing))
+        sched_point();
+    return s ? 0 : -ENOMEM;
+}
+
+/* The current context, which a new coroutine inherits. */
+static struct weft_ctx *inherited(void)
+{
+    struct coro *c = coro_self();
+    return c ? c->ctx : NULL;
 }
 
 int weft_go(void (*fn)(void *arg), void *arg)
 {
-    return spawn(fn, arg, 0, __builtin_return_address(0));
+    return spawn_task(&(struct spawn_request){.fn = fn,
+                                              .arg = arg,
+                                              .ctx = inherited(),
+                                              .spawned_at = __builtin_return_address(0)});
 }
 
 int weft_go_copy(void (*fn)(void *arg), const void *arg, size_t size)
 {
-    return spawn(fn, arg, size, __builtin_return_address(0));
+    return spawn_task(&(struct spawn_request){.fn = fn,
+                                              .arg = arg,
+                                              .copied = size,
+                                              .ctx = inherited(),
+                                              .spawned_at = __builtin_return_address(0)});
+}
+
+int weft_go_with(const weft_go_opts *opts, void (*fn)(void *arg), void *arg)
+{
+    return spawn_task(&(struct spawn_request){.fn = fn,
+                                              .arg = arg,
+                                              .name = opts->name,
+                                              .stack_size = opts->stack_size,
+                                              .ctx = inherited(),
+                                              .spawned_at = __builtin_return_address(0)});
 }
 
 int weft_num_procs(void)
 {
-    return rt.proc_count;
+    return atomic_load_explicit(&rt.procs_in_use, memory_order_relaxed); /* a statistic */
+}
+
+int weft_set_procs(int count)
+{
+    static struct lock lock;
+    int rc = 0;
+    if (count < 1 || count > PROCS_MAX || !coro_self())
+        return -EINVAL;
+    lock_take(&lock);
+    int before = weft_num_procs();
+    while (proc_count() < count && rc == 0) {
+        struct machine *m = machine_obtain();
+        rc = m ? proc_add(0) : -EAGAIN;
+        if (m)
+            machine_give(m, rc == 0 ? &rt.procs[proc_count() - 1] : NULL);
+    }
+    if (rc == 0) {
+        atomic_store_explicit(&rt.procs_in_use, count, memory_order_relaxed);
+        for (int i = 0; i < proc_count(); i++)
+            poller_wake(&rt.procs[i]); /* they look at it */
+    }
+    lock_release(&lock);
+    return rc < 0 ? rc : before;
 }
 
 int weft_in_coroutine(void)
 {
     return coro_self() != NULL;
+}
+
+int weft_blocking(int (*fn)(void *arg), void *arg)
+{
+    struct pin pin;
+    struct coro *c = coro_self();
+    if (!c)
+        return fn(arg);
+    struct proc *p = proc_pin(&pin);
+    struct machine *next = p ? machine_obtain() : NULL;
+    if (next) {
+        atomic_fetch_add_explicit(&rt.away, 1, memory_order_relaxed); /* taken back by its rest */
+        STAT_ADD(p, hand_offs);
+        if (weft_unlikely(trace_is_on()))
+            trace_hand_off(p);
+        pin.machine->proc = NULL;
+        atomic_store_explicit(&pin.machine->seize, SEIZE_AWAY, memory_order_release);
+        machine_give(next, p);
+    }
+    c->wait_reason = WAIT_BLOCKING; /* for reports: it counts as running */
+    proc_unpin(&pin);
+    int rc = fn(arg);
+    weft_yield(); /* gets in line for a processor */
+    return rc;
+}
+
+struct proc *proc_near(void)
+{
+    struct machine *m = machine_self();
+    struct proc *p = m ? m->proc : NULL; /* its memory stays, whoever has it */
+    return p ? p : &rt.procs[0];
 }

@@ -19,8 +19,10 @@
 
 #include "assert.h"
 #include "coro.h"
+#include "machine.h"
 #include "poller.h"
 #include "proc.h"
+#include "trace.h"
 
 enum {
     STEAL_ROUNDS = 4,
@@ -34,6 +36,12 @@ static const int64_t POLL_STALE_NS = 100 * WEFT_US;
  * park, as a rule, and runs it on a warm cache. */
 static const int64_t NEXT_STEAL_NS = 3 * WEFT_US;
 
+static int procs_in_use(void)
+{
+    /* relaxed: a wish; a processor finds out at its next task that it is not wanted */
+    return atomic_load_explicit(&rt.procs_in_use, memory_order_relaxed);
+}
+
 /* ---- waking ---- */
 
 /* Claims one idle processor and wakes it, as a spinner. */
@@ -44,7 +52,8 @@ static void wake_one_slow(void)
     if (!atomic_compare_exchange_strong_explicit(&rt.spinning, &none, 1, memory_order_seq_cst,
                                                  memory_order_relaxed))
         return;
-    for (int i = 0; i < rt.proc_count; i++) {
+    int count = procs_in_use();
+    for (int i = 0; i < count; i++) {
         struct proc *p = &rt.procs[i];
         bool idle = true;
         /* relaxed first look: a claim needs the swap anyway */
@@ -107,7 +116,7 @@ static struct task *global_take(struct proc *p)
     if (atomic_load_explicit(&rt.global_count, memory_order_relaxed) == 0)
         return NULL;
     lock_take(&rt.global_lock);
-    uint32_t share = rt.global.count / (uint32_t)rt.proc_count + 1;
+    uint32_t share = rt.global.count / (uint32_t)procs_in_use() + 1;
     if (share > GLOBAL_BATCH)
         share = GLOBAL_BATCH;
     struct task *first = task_list_pop(&rt.global);
@@ -151,35 +160,42 @@ static struct task *next_take(struct proc *p)
     return NULL;
 }
 
-static void ready_elsewhere(struct task *task)
+void tasks_share(struct task_list *list)
+{
+    global_push(list);
+    wake_one();
+}
+
+static void share_one(struct task *task)
 {
     struct task_list one = TASK_LIST_INIT;
     task_list_push(&one, task);
-    global_push(&one);
-    wake_one();
+    tasks_share(&one);
 }
 
 void task_ready(struct task *task)
 {
-    struct proc *p = proc_self();
-    if (weft_unlikely(!p)) {
-        ready_elsewhere(task);
-        return;
-    }
+    struct pin pin;
+    struct proc *p = proc_pin(&pin);
+    if (weft_unlikely(trace_is_on()))
+        trace_ready(p, task);
     /* Alone in run-next it is left to this processor, whose coroutine is likely to park soon. */
-    if (next_push(p, task) && rt.proc_count > 1)
+    if (weft_unlikely(!p))
+        share_one(task);
+    else if (next_push(p, task) && procs_in_use() > 1)
         wake_one();
+    proc_unpin(&pin);
 }
 
-void task_spawned(struct task *task)
+void task_spawned(struct proc *p, struct task *task)
 {
-    struct proc *p = proc_self();
     if (weft_unlikely(!p)) {
-        ready_elsewhere(task);
+        share_one(task);
         return;
     }
+    STAT_ADD(p, spawned);
     next_push(p, task);
-    if (rt.proc_count > 1)
+    if (procs_in_use() > 1)
         wake_one();
 }
 
@@ -194,7 +210,7 @@ static struct task *list_take(struct proc *p, struct task_list *list)
     struct task *task;
     while ((task = task_list_pop(list)))
         ring_push(p, task);
-    if (rt.proc_count > 1)
+    if (procs_in_use() > 1)
         wake_one();
     return first;
 }
@@ -202,6 +218,7 @@ static struct task *list_take(struct proc *p, struct task_list *list)
 static struct task *poll_now(struct proc *p, struct proc *of)
 {
     struct task_list list = TASK_LIST_INIT;
+    STAT_ADD(p, polls);
     poller_wait(of, 0, &list);
     return list_take(p, &list);
 }
@@ -211,11 +228,11 @@ static struct task *look_around(struct proc *p)
 {
     struct task *task = global_take(p);
     int64_t now = weft_now();
+    bool is_stale = now - p->polled_at > POLL_STALE_NS;
+    p->polled_at = now;
     timers_run(&p->timers, now);
-    if (!task && now - p->polled_at > POLL_STALE_NS) {
-        p->polled_at = now;
+    if (!task && is_stale)
         task = poll_now(p, p);
-    }
     return task;
 }
 
@@ -232,24 +249,28 @@ static bool next_is_stuck(struct proc *v)
 {
     if (!atomic_load_explicit(&v->runq.next, memory_order_relaxed))
         return false;
-    uint32_t tick = __atomic_load_n(&v->tick, __ATOMIC_RELAXED); /* a hint */
+    uint32_t tick = atomic_load_explicit(&v->tick, memory_order_relaxed); /* a hint */
     int64_t until = weft_now() + NEXT_STEAL_NS;
     while (weft_now() < until)
-        if (__atomic_load_n(&v->tick, __ATOMIC_RELAXED) != tick)
+        if (atomic_load_explicit(&v->tick, memory_order_relaxed) != tick)
             return false;
     return true;
 }
 
 static struct task *steal_round(struct proc *p, bool is_last)
 {
-    uint32_t start = random_next(p);
-    for (int i = 0; i < rt.proc_count; i++) {
-        struct proc *v = &rt.procs[(start + (uint32_t)i) % (uint32_t)rt.proc_count];
+    uint32_t start = random_next(p), count = (uint32_t)proc_count();
+    for (uint32_t i = 0; i < count; i++) {
+        struct proc *v = &rt.procs[(start + i) % count];
         if (v == p)
             continue;
         struct task *task = runq_steal(&p->runq, &v->runq, is_last && next_is_stuck(v));
-        if (task)
+        if (task) {
+            STAT_ADD(p, steals);
+            if (weft_unlikely(trace_is_on()))
+                trace_steal(p, v->index);
             return task;
+        }
         if (is_last && !atomic_load_explicit(&v->is_idle, memory_order_relaxed)) {
             if (timers_first(&v->timers) <= weft_now())
                 timers_run(&v->timers, weft_now());
@@ -265,7 +286,8 @@ static bool is_work_anywhere(void)
 {
     if (atomic_load_explicit(&rt.global_count, memory_order_relaxed))
         return true;
-    for (int i = 0; i < rt.proc_count; i++)
+    int count = proc_count();
+    for (int i = 0; i < count; i++)
         if (runq_length(&rt.procs[i].runq))
             return true;
     return false;
@@ -292,7 +314,7 @@ static void spin_end(struct machine *m, bool found)
 static struct task *steal(struct machine *m)
 {
     struct proc *p = m->proc;
-    int busy = rt.proc_count - atomic_load_explicit(&rt.idle, memory_order_relaxed);
+    int busy = proc_count() - atomic_load_explicit(&rt.idle, memory_order_relaxed);
     if (!m->is_spinning && 2 * atomic_load_explicit(&rt.spinning, memory_order_relaxed) >= busy)
         return NULL;
     spin_begin(m);
@@ -324,6 +346,7 @@ static void idle_retract(struct machine *m)
         atomic_fetch_sub_explicit(&rt.idle, 1, memory_order_relaxed);
     else
         m->is_spinning = true; /* counted by wake_one_slow */
+    watch_wake_if_asleep();
 }
 
 static bool is_stopping(void)
@@ -344,7 +367,7 @@ static struct task *block(struct machine *m)
     if (is_stopping() || is_work_anywhere()) {
         idle_retract(m);
         spin_begin(m);
-        struct task *task = rt.proc_count > 1 ? steal(m) : global_take(p);
+        struct task *task = proc_count() > 1 ? steal(m) : global_take(p);
         if (task || is_stopping())
             return task;
         /* What is left is another's run-next, which he will run himself. */
@@ -362,6 +385,7 @@ static struct task *block(struct machine *m)
         timeout = first - weft_now();
         timeout = timeout > 0 ? timeout : 0;
     }
+    STAT_ADD(p, polls);
     poller_wait(p, timeout, &list);
     idle_retract(m);
     if (first != TIMER_NEVER || timers_first(&p->timers) != TIMER_NEVER) {
@@ -376,7 +400,7 @@ static struct task *find(struct machine *m)
     struct proc *p = m->proc;
     struct task *task = NULL;
 
-    if (rt.proc_count > 1 && (m->is_spinning || is_work_anywhere())) {
+    if (proc_count() > 1 && (m->is_spinning || is_work_anywhere())) {
         timers_run(&p->timers, weft_now());
         if ((task = next_take(p)) || (task = poll_now(p, p)))
             return task;
@@ -384,6 +408,40 @@ static struct task *find(struct machine *m)
             return task;
     }
     return block(m);
+}
+
+/* A processor beyond those in use runs nothing: what its timers and its poller bring, it passes on
+ * to the others. */
+static void forward(struct machine *m)
+{
+    struct proc *p = m->proc;
+    struct task_list list = TASK_LIST_INIT;
+    struct task *task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire);
+    do {
+        if (task)
+            task_list_push(&list, task);
+    } while ((task = runq_pop(&p->runq)));
+    if (list.first)
+        tasks_share(&list);
+    if (m->is_spinning) /* it was woken for work that others will do */
+        spin_end(m, true);
+    if ((task = block(m))) {
+        task_list_push(&list, task);
+        tasks_share(&list);
+    }
+}
+
+/* Chance instead of habit: a task that would run next goes to the queue's end, the machine rests a
+ * moment. What breaks by it was wrong without. */
+static void fuzz(struct proc *p)
+{
+    uint32_t chance = random_next(p);
+    struct task *task;
+    if (chance % 4 == 0 &&
+        (task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire)))
+        ring_push(p, task);
+    if (chance % 64 == 1)
+        sched_yield();
 }
 
 /* The task to run next; NULL when the runtime stops. */
@@ -394,8 +452,16 @@ static struct task *sched_next(struct machine *m)
         struct task *task;
         if (weft_unlikely(is_stopping()))
             return NULL;
-        __atomic_store_n(&p->tick, p->tick + 1, __ATOMIC_RELAXED); /* a hint for thieves */
-        if (weft_unlikely(p->tick % GLOBAL_TICK == 0) && (task = look_around(p)))
+        if (weft_unlikely(p->index >= procs_in_use())) {
+            forward(m);
+            continue;
+        }
+        /* relaxed: one writer; a sign of life for others */
+        uint32_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed) + 1;
+        atomic_store_explicit(&p->tick, tick, memory_order_relaxed);
+        if (weft_unlikely(rt.is_fuzzing))
+            fuzz(p);
+        if (weft_unlikely(tick % GLOBAL_TICK == 0) && (task = look_around(p)))
             return task;
         if ((task = next_take(p)))
             return task;
@@ -414,38 +480,62 @@ static void postpone(struct task *task)
     nanosleep(&(struct timespec){.tv_nsec = WEFT_MS}, NULL);
 }
 
+/* Runs a task until it has parked or ended. Afterwards the machine may have no processor. */
+static void run_task(struct machine *m, struct task *task)
+{
+    struct coro *c;
+    bool is_new = task->kind != TASK_CORO;
+    if (m->is_spinning)
+        spin_end(m, true);
+    if (!is_new) {
+        c = coro_of(task);
+    } else if (weft_unlikely(coro_make(m->proc, task, &c) < 0)) {
+        postpone(task);
+        return;
+    }
+    for (;;) {
+        STAT_ADD(m->proc, switches);
+        if (weft_unlikely(trace_is_on()))
+            trace_run(m->proc, c);
+        coro_enter(m, c, is_new);
+        is_new = false;
+        if (weft_unlikely(trace_is_on()))
+            trace_leave(m->proc, c, m->post);
+        if (m->post == POST_EXIT) {
+            coro_free(m->proc, c);
+            return;
+        }
+        c->since = m->proc ? m->proc->polled_at : weft_now();
+        /* pairs: the acquire of who reports; it reads the stack of a PARKED one only */
+        atomic_store_explicit(&c->state, CORO_PARKED, memory_order_release);
+        if (m->commit(c, m->commit_arg))
+            return;
+        if (weft_unlikely(!m->proc)) { /* lost meanwhile: it goes on where there is one */
+            share_one(&c->task);
+            return;
+        }
+    }
+}
+
 void machine_loop(struct machine *m)
 {
     struct task *task;
-    while ((task = sched_next(m))) {
-        struct coro *c;
-        bool is_new = task->kind != TASK_CORO;
-        if (m->is_spinning)
-            spin_end(m, true);
-        if (!is_new) {
-            c = coro_of(task);
-        } else if (weft_unlikely(coro_make(m->proc, task, &c) < 0)) {
-            postpone(task);
-            continue;
-        }
-        do {
-            coro_enter(m, c, is_new);
-            is_new = false;
-        } while (m->post == POST_PARK && !m->commit(c, m->commit_arg));
-        if (m->post == POST_EXIT)
-            coro_free(m->proc, c);
-    }
+    while ((m->proc || machine_rest(m)) && (task = sched_next(m)))
+        run_task(m, task);
     if (m->is_spinning)
         spin_end(m, false);
 }
 
-/* ---- yield and sleep ---- */
+/* ---- yielding ---- */
 
 static bool commit_yield(struct coro *c, void *arg)
 {
     (void)arg;
     struct proc *p = machine_self()->proc;
-    ring_push(p, &c->task);
+    if (weft_likely(p != NULL))
+        ring_push(p, &c->task);
+    else
+        share_one(&c->task);
     return true;
 }
 
@@ -454,40 +544,15 @@ void weft_yield(void)
     coro_park(commit_yield, NULL, WAIT_YIELD);
 }
 
-struct sleeper {
-    struct timer timer;
-    struct coro *coro;
-    int64_t until;
-    int rc;
-};
-
-static int64_t sleeper_fire(struct timer *t, int64_t now)
+void sched_point(void)
 {
-    (void)now;
-    task_ready(&((struct sleeper *)t)->coro->task);
-    return TIMER_NEVER;
-}
-
-static bool commit_sleep(struct coro *c, void *arg)
-{
-    (void)c;
-    struct sleeper *s = arg;
-    int rc = timer_arm(&s->timer, machine_self()->proc, s->until);
-    if (rc < 0)
-        s->rc = rc; /* not armed: nobody else sees s */
-    return rc == 0;
-}
-
-int weft_sleep(int64_t ns)
-{
-    if (ns <= 0) {
+    struct pin pin = {0};
+    if (!coro_self())
+        return;
+    struct proc *p = proc_pin(&pin); /* a coroutine has a machine */
+    bool is_in_own_code = !pin.was_in_runtime;
+    bool gives_way = !p || (rt.is_fuzzing && random_next(p) % 4 == 0);
+    proc_unpin(&pin);
+    if (gives_way && is_in_own_code)
         weft_yield();
-        return 0;
-    }
-    int64_t now = weft_now();
-    struct sleeper s = {.coro = coro_self(),
-                        .until = now > INT64_MAX - 1 - ns ? INT64_MAX - 1 : now + ns};
-    timer_init(&s.timer, sleeper_fire);
-    coro_park(commit_sleep, &s, WAIT_SLEEP);
-    return s.rc;
 }

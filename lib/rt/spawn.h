@@ -8,7 +8,7 @@
 #include "task.h"
 
 enum {
-    SPAWN_INLINE = 64,          /* bytes of a copied argument that fit the pooled record */
+    SPAWN_INLINE = 48,          /* bytes of a copied argument that fit the pooled record */
     SPAWN_MAX_COPY = 16 * 1024, /* bytes of a copied argument at most */
     SPAWN_CACHE = 256,          /* records that a processor keeps */
     SPAWN_CHUNK = 64,           /* records allocated at once */
@@ -19,6 +19,8 @@ struct spawn {
     void (*fn)(void *arg);
     void *arg; /* unused when something is copied */
     const void *spawned_at;
+    const char *name;
+    struct weft_ctx *ctx; /* a reference, which the coroutine gets */
     uint32_t copied; /* bytes of `copy`; 0: pass arg */
     uint8_t stack_class;
     uint8_t is_pooled;
@@ -31,6 +33,20 @@ struct spawn_pool {
     struct task_list free;
     void *chunks;
 };
+
+/* What is asked of a new coroutine. */
+struct spawn_request {
+    void (*fn)(void *arg);
+    const void *arg;
+    size_t copied;        /* bytes of arg to copy; 0: arg itself is passed */
+    size_t stack_size;    /* bytes; 0: the run's default */
+    struct weft_ctx *ctx; /* its current context, borrowed */
+    const char *name;     /* or NULL */
+    const void *spawned_at;
+};
+
+/* Spawns a coroutine. Returns 0; -EINVAL, -ENOMEM, -ESRCH as weft_go_copy. Any thread. */
+int spawn_task(const struct spawn_request *request);
 
 struct proc;
 

@@ -70,4 +70,34 @@ context_start:
         .cfi_endproc
         .size   context_start, . - context_start
 
+        .globl  context_visit
+        .hidden context_visit
+        .type   context_visit, %function
+        .p2align 4
+context_visit:
+        .cfi_startproc
+        stp     x29, x30, [sp, #-32]!
+        stp     x19, x20, [sp, #16]
+        mov     x19, x0                 /* the context that was left */
+        .cfi_def_cfa x19, 160           /* and from here on: our caller, says the unwinder */
+        .cfi_offset x19, -160
+        .cfi_offset x20, -152
+        .cfi_offset x21, -144
+        .cfi_offset x22, -136
+        .cfi_offset x23, -128
+        .cfi_offset x24, -120
+        .cfi_offset x25, -112
+        .cfi_offset x26, -104
+        .cfi_offset x27, -96
+        .cfi_offset x28, -88
+        .cfi_offset x29, -80
+        .cfi_offset x30, -72
+        mov     x0, x2                  /* fn(arg) */
+        blr     x1
+        ldp     x19, x20, [sp, #16]
+        ldp     x29, x30, [sp], #32
+        ret
+        .cfi_endproc
+        .size   context_visit, . - context_visit
+
         .section .note.GNU-stack, "", %progbits

@@ -88,4 +88,30 @@ context_start:
         .cfi_endproc
         .size   context_start, . - context_start
 
+        .globl  context_visit
+        .hidden context_visit
+        .type   context_visit, @function
+        .p2align 4
+context_visit:
+        .cfi_startproc
+        pushq   %rbp
+        pushq   %rbx
+        subq    $8, %rsp                /* aligned for the call */
+        movq    %rdi, %rbx              /* the context that was left */
+        .cfi_def_cfa rbx, 56            /* and from here on: our caller, says the unwinder */
+        .cfi_offset r15, -56
+        .cfi_offset r14, -48
+        .cfi_offset r13, -40
+        .cfi_offset r12, -32
+        .cfi_offset rbx, -24
+        .cfi_offset rbp, -16
+        movq    %rdx, %rdi              /* fn(arg) */
+        callq   *%rsi
+        addq    $8, %rsp
+        popq    %rbx
+        popq    %rbp
+        ret
+        .cfi_endproc
+        .size   context_visit, . - context_visit
+
         .section .note.GNU-stack, "", @progbits

@@ -60,8 +60,10 @@ static inline struct task *task_list_pop(struct task_list *list)
  * it is inside of) afterwards. Any thread while the runtime runs; never parks. */
 void task_ready(struct task *task);
 
-/* task_ready for a new piece of work, which another processor should take if it is idle. */
-void task_spawned(struct task *task);
+/* task_ready for a new piece of work, which another processor should take if it is idle. p is the
+ * caller's, pinned, or NULL. */
+struct proc;
+void task_spawned(struct proc *p, struct task *task);
 
 #define task_container(task, type, member) ((type *)((char *)(task)-offsetof(type, member)))
 

@@ -4,47 +4,29 @@
  * own subtraction whether it has to touch the group again: if nobody waited it must not, for the
  * group may be gone. A waiter adds itself, and the one, under the lock while the count is not zero.
  */
-#include <weft/rt.h>
-
 #include "assert.h"
-#include "coro.h"
-#include "lock.h"
+#include "sync.h"
 
 enum { WG_WAITED = 1, WG_STEP = 2 };
-
-struct wg_waiter {
-    struct wg_waiter *next;
-    struct coro *coro;
-};
 
 static _Atomic(int64_t) *wg_count(weft_wg *wg)
 {
     return (_Atomic(int64_t) *)&wg->count;
 }
 
-static struct lock *wg_lock(weft_wg *wg)
-{
-    return (struct lock *)&wg->lock;
-}
-
 static void wg_release(weft_wg *wg)
 {
-    lock_take(wg_lock(wg));
-    struct wg_waiter *waiter = wg->waiters;
-    wg->waiters = NULL;
+    spin_take(SYNC_LOCK(wg));
+    struct wait_node *chain = wait_queue_claim_all(SYNC_QUEUE(wg), 0);
     atomic_fetch_and_explicit(wg_count(wg), ~(int64_t)WG_WAITED, memory_order_relaxed);
-    lock_release(wg_lock(wg));
-    while (waiter) { /* each is gone, and perhaps the group with it, once it was readied */
-        struct wg_waiter *next = waiter->next;
-        task_ready(&waiter->coro->task);
-        waiter = next;
-    }
+    spin_release(SYNC_LOCK(wg));
+    wake_all(chain);
 }
 
 void weft_wg_add(weft_wg *wg, int n)
 {
     int64_t add = (int64_t)n * WG_STEP;
-    /* pairs: the acquire in weft_wg_wait and wg_commit: what was done is seen by who waited */
+    /* pairs: the acquire in weft_wg_wait: what was done is seen by who waited */
     int64_t now = atomic_fetch_add_explicit(wg_count(wg), add, memory_order_acq_rel) + add;
     weft_assert(now >= 0);
     if (now == WG_WAITED)
@@ -56,28 +38,14 @@ void weft_wg_done(weft_wg *wg)
     weft_wg_add(wg, -1);
 }
 
-struct wg_wait {
-    weft_wg *wg;
-    struct wg_waiter waiter;
-};
-
-static bool wg_commit(struct coro *c, void *arg)
+/* Says that somebody waits, under the lock. Returns false when the count is zero. */
+static bool announce_locked(weft_wg *wg)
 {
-    struct wg_wait *w = arg;
-    weft_wg *wg = w->wg;
-    w->waiter.coro = c;
-    lock_take(wg_lock(wg));
     int64_t count = atomic_load_explicit(wg_count(wg), memory_order_acquire);
-    while (count >= WG_STEP) {
-        if (!atomic_compare_exchange_weak_explicit(wg_count(wg), &count, count | WG_WAITED,
-                                                   memory_order_acq_rel, memory_order_acquire))
-            continue;
-        w->waiter.next = wg->waiters; /* wg_release waits for the lock before it looks */
-        wg->waiters = &w->waiter;
-        lock_release(wg_lock(wg));
-        return true;
-    }
-    lock_release(wg_lock(wg));
+    while (count >= WG_STEP)
+        if (atomic_compare_exchange_weak_explicit(wg_count(wg), &count, count | WG_WAITED,
+                                                  memory_order_acq_rel, memory_order_acquire))
+            return true; /* wg_release waits for the lock before it looks */
     return false;
 }
 
@@ -85,7 +53,21 @@ int weft_wg_wait(weft_wg *wg)
 {
     if (atomic_load_explicit(wg_count(wg), memory_order_acquire) < WG_STEP)
         return 0;
-    struct wg_wait w = {.wg = wg};
-    coro_park(wg_commit, &w, WAIT_GROUP);
-    return 0;
+    struct waiter w;
+    struct wait_node node;
+    waiter_init(&w, WEFT_NO_DEADLINE, false);
+    wait_node_init(&node, &w, NULL, WAITER_WOKEN);
+    spin_take(SYNC_LOCK(wg));
+    if (!announce_locked(wg)) {
+        spin_release(SYNC_LOCK(wg));
+        return 0;
+    }
+    wait_queue_push(SYNC_QUEUE(wg), &node);
+    uint32_t word = waiter_park(&w, sync_unlock, SYNC_LOCK(wg), WAIT_WG);
+    if (word == WAITER_WOKEN)
+        return 0;
+    spin_take(SYNC_LOCK(wg));
+    wait_queue_remove(SYNC_QUEUE(wg), &node);
+    spin_release(SYNC_LOCK(wg));
+    return waiter_error(&w, word);
 }

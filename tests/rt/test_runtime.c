@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <weft/rt.h>
+#include <weft/weft.h>
 
 /* Runs a test's body at 1, 2 and 8 processors. */
 static void at_all_sizes(int (*fn)(void *), void *arg, int expected)

@@ -24,6 +24,8 @@ extern "C" {
 #define WEFT_MS INT64_C(1000000)     /* a millisecond in nanoseconds */
 #define WEFT_SEC INT64_C(1000000000) /* a second in nanoseconds */
 
+#define WEFT_NO_DEADLINE INT64_MAX /* a point of weft_now() that does not come */
+
 /* A slice of text: `len` bytes at `ptr`, not terminated, owned by somebody else. Absent text is
  * {NULL, 0}; present and empty text has a pointer. */
 typedef struct weft_str {

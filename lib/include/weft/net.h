@@ -13,8 +13,6 @@ extern "C" {
  * thing at once. */
 typedef struct weft_conn weft_conn;
 
-#define WEFT_NO_DEADLINE INT64_MAX
-
 /* Connects to an address and gives the connection in *ret_conn, which the caller closes.
  *
  * network: "tcp" (address "127.0.0.1:80", "[::1]:80") or "unix" (address a path).

@@ -3,8 +3,14 @@
 #define WEFT_WEFT_H
 
 #include <weft/base.h>
+#include <weft/chan.h>
+#include <weft/context.h>
+#include <weft/debug.h>
+#include <weft/group.h>
 #include <weft/http.h>
 #include <weft/net.h>
 #include <weft/rt.h>
+#include <weft/sync.h>
+#include <weft/timer.h>
 
 #endif

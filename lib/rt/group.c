@@ -1,0 +1,149 @@
+/* group.c: groups of coroutines. */
+#include <errno.h>
+#include <string.h>
+#include <weft/group.h>
+#include <weft/rt.h>
+
+#include "assert.h"
+#include "spawn.h"
+#include "sync.h"
+
+/* What the owner waits for. */
+enum { FOR_A_PLACE = WAITER_WOKEN, FOR_THE_END };
+
+/* What a child gets a copy of. */
+struct child {
+    weft_group *group;
+    int (*fn)(void *arg);
+    void *arg;
+    int index;
+};
+
+/* The first error counts. */
+static void note_error_locked(weft_group *g, int error)
+{
+    if (error < 0 && g->error == 0)
+        g->error = error;
+}
+
+void weft_group_init(weft_group *g, weft_group_opts opts)
+{
+    struct coro *c = coro_self();
+    weft_assert(c != NULL);
+    memset(g, 0, sizeof *g);
+    g->opts = opts;
+    g->opened_at = __builtin_return_address(0);
+    g->owner = c;
+    g->outer = c->groups;
+    c->groups = g;
+    g->error = weft_ctx_new(c->ctx, opts.timeout ? opts.timeout : WEFT_NO_DEADLINE, &g->ctx);
+}
+
+/* A child has ended: the owner goes on if he waited for its place, or for the last. */
+static void leave(weft_group *g, int index, int rc)
+{
+    spin_take(SYNC_LOCK(g));
+    if (index < g->opts.max_results && g->opts.results)
+        g->opts.results[index] = rc;
+    note_error_locked(g, rc);
+    weft_ctx *cancel = rc < 0 && !g->opts.keeps_going ? weft_ctx_ref(g->ctx) : NULL;
+    g->running--;
+    struct wait_node *node = SYNC_QUEUE(g)->first;
+    bool is_last = g->running == 0;
+    if (node && (is_last || node->code == FOR_A_PLACE))
+        node = wait_queue_claim(SYNC_QUEUE(g), 0);
+    else
+        node = NULL;
+    spin_release(SYNC_LOCK(g)); /* from here on the group may be gone */
+    weft_ctx_cancel(cancel);
+    weft_ctx_unref(cancel);
+    if (node)
+        waiter_wake(node->waiter);
+}
+
+static void child_main(void *arg)
+{
+    struct child *child = arg;
+    leave(child->group, child->index, child->fn(child->arg));
+}
+
+/* Parks until a child leaves, for a place also until the group's context ends; the lock is held and
+ * given back. */
+static void wait_locked(weft_group *g, uint32_t code)
+{
+    struct waiter w;
+    struct wait_node node;
+    waiter_init_stubborn(&w);
+    if (code == FOR_A_PLACE) {
+        w.ctx = g->ctx;
+        w.is_shared = true;
+    }
+    wait_node_init(&node, &w, NULL, code);
+    wait_queue_push(SYNC_QUEUE(g), &node);
+    if (waiter_park(&w, sync_unlock, SYNC_LOCK(g), WAIT_GROUP) >= WAITER_WOKEN)
+        return;
+    spin_take(SYNC_LOCK(g));
+    wait_queue_remove(SYNC_QUEUE(g), &node);
+    spin_release(SYNC_LOCK(g));
+}
+
+/* Takes a place for one more child. */
+static int enter(weft_group *g, int *ret_index)
+{
+    weft_assert(g->owner == coro_self());
+    for (;;) {
+        spin_take(SYNC_LOCK(g));
+        int rc = g->ctx ? weft_ctx_error(g->ctx) : g->error;
+        bool has_place = g->opts.limit <= 0 || g->running < g->opts.limit;
+        note_error_locked(g, rc);
+        if (rc == 0 && has_place) {
+            g->running++;
+            *ret_index = g->spawned++;
+        }
+        if (rc < 0 || has_place) {
+            spin_release(SYNC_LOCK(g));
+            return rc;
+        }
+        wait_locked(g, FOR_A_PLACE);
+    }
+}
+
+int weft_group_go(weft_group *g, int (*fn)(void *arg), void *arg)
+{
+    struct child child = {.group = g, .fn = fn, .arg = arg};
+    int rc = enter(g, &child.index);
+    if (rc < 0)
+        return rc;
+    rc = spawn_task(&(struct spawn_request){.fn = child_main,
+                                            .arg = &child,
+                                            .copied = sizeof child,
+                                            .ctx = g->ctx,
+                                            .spawned_at = __builtin_return_address(0)});
+    if (rc < 0)
+        leave(g, child.index, rc);
+    return rc;
+}
+
+int weft_group_wait(weft_group *g)
+{
+    struct coro *c = coro_self();
+    weft_assert(g->owner == c && c->groups == g);
+    spin_take(SYNC_LOCK(g));
+    if (g->running)
+        wait_locked(g, FOR_THE_END);
+    else
+        spin_release(SYNC_LOCK(g));
+    spin_take(SYNC_LOCK(g)); /* the last child may still be giving it back */
+    int rc = g->error;
+    spin_release(SYNC_LOCK(g));
+    c->groups = g->outer;
+    weft_ctx_cancel(g->ctx);
+    weft_ctx_unref(g->ctx);
+    g->ctx = NULL;
+    return rc;
+}
+
+void weft_group_cancel(weft_group *g)
+{
+    weft_ctx_cancel(g->ctx);
+}
