@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "assert.h"
+#include "context.h"
 #include "poll_backend.h"
 #include "pool.h"
 
@@ -143,7 +144,8 @@ void poll_init(struct poll_desc *desc, int fd)
     desc->fd = fd;
     desc->is_registered = false;
     desc->registered = NULL;
-    atomic_store_explicit(&desc->is_ending, false, memory_order_relaxed); /* not shared yet */
+    atomic_store_explicit(&desc->is_watched, false, memory_order_relaxed); /* not shared yet */
+    atomic_store_explicit(&desc->is_ending, false, memory_order_relaxed);
     for (int i = 0; i < 2; i++) {
         desc->wait[i].why = POLL_EVENT;
         atomic_store_explicit(&desc->wait[i].word, WORD_NIL, memory_order_relaxed);
@@ -168,7 +170,7 @@ void poll_free(struct poll_desc *desc)
         pool_give(&descs, desc);
 }
 
-int poll_open(struct poll_desc *desc, struct proc *p)
+int poll_open_timer(struct poll_desc *desc, struct proc *p)
 {
     int64_t now = weft_now();
     int64_t first = now + IDLE_LOOK_NS;
@@ -182,12 +184,17 @@ int poll_open(struct poll_desc *desc, struct proc *p)
     desc->is_registered = true;
     desc->registered = &p->registered;
     atomic_fetch_add_explicit(&p->registered, 1, memory_order_relaxed); /* a statistic */
+    return 0;
+}
+
+int poll_open(struct poll_desc *desc, struct proc *p)
+{
+    int rc = poll_open_timer(desc, p);
+    if (rc < 0)
+        return rc;
     rc = poll_backend_add(p, desc); /* from here on others may hold the descriptor */
-    if (rc < 0) {
-        timer_stop(&desc->timer);
-        desc->is_registered = false;
-        atomic_fetch_sub_explicit(&p->registered, 1, memory_order_relaxed);
-    }
+    if (rc < 0)
+        poll_close(desc);
     return rc;
 }
 
@@ -200,10 +207,21 @@ void poll_close(struct poll_desc *desc)
     atomic_fetch_sub_explicit(desc->registered, 1, memory_order_relaxed);
 }
 
+/* A coroutine that waits; on its stack. */
 struct park {
     struct poll_desc *desc;
     enum poll_direction direction;
+    struct coro *coro;
+    struct weft_ctx *ctx;
+    struct context_watch watch;
 };
+
+/* The coroutine's context has ended. */
+static void on_context_end(struct context_watch *watch)
+{
+    struct park *park = (struct park *)((char *)watch - offsetof(struct park, watch));
+    poll_interrupt(park->desc, park->direction, &park->coro->task);
+}
 
 static bool commit_park(struct coro *c, void *arg)
 {
@@ -211,18 +229,48 @@ static bool commit_park(struct coro *c, void *arg)
     return wait_put(&park->desc->wait[park->direction], &c->task);
 }
 
+/* The context is locked from its last look until the watch is in place: an end cannot fall in
+ * between; and a coroutine that an edge wakes meanwhile waits for the lock before it leaves. */
+static bool commit_park_watched(struct coro *c, void *arg)
+{
+    struct park *park = arg;
+    struct poll_wait *w = &park->desc->wait[park->direction];
+    struct weft_ctx *ctx = park->ctx;
+    struct context_watch *watch = &park->watch;
+    if (context_watch_begin(ctx) < 0) {
+        w->why = POLL_INTERRUPTED;
+        return false;
+    }
+    bool is_parked = wait_put(w, &c->task);
+    context_watch_end(ctx, is_parked ? watch : NULL);
+    return is_parked;
+}
+
+static void park_once(struct park *park)
+{
+    enum wait_reason reason = park->direction == POLL_READ ? WAIT_READ : WAIT_WRITE;
+    if (weft_likely(!park->ctx)) {
+        coro_park(commit_park, park, reason);
+        return;
+    }
+    park->watch.prev = NULL;
+    park->watch.on_end = on_context_end;
+    coro_park(commit_park_watched, park, reason);
+    context_unwatch(park->ctx, &park->watch);
+}
+
 int poll_park(struct poll_desc *desc, enum poll_direction direction)
 {
-    struct park park = {desc, direction};
+    struct coro *c = coro_self();
+    weft_assert(c && desc->is_registered);
+    struct park park = {.desc = desc, .direction = direction, .coro = c, .ctx = c->ctx};
     struct poll_wait *w = &desc->wait[direction];
-
-    weft_assert(desc->is_registered);
     for (;;) {
-        coro_park(commit_park, &park, direction == POLL_READ ? WAIT_READ : WAIT_WRITE);
+        park_once(&park);
         if (w->why == POLL_EVENT)
             return 0;
         if (w->why == POLL_INTERRUPTED)
-            return -ECANCELED;
+            return park.ctx && weft_ctx_error(park.ctx) ? weft_ctx_error(park.ctx) : -ECANCELED;
         /* A timer that was late may have met the next wait: then it parks again. */
         if (weft_now() >= deadline_of(desc, direction))
             return -ETIMEDOUT;

@@ -40,6 +40,7 @@ struct poll_wait {
 struct poll_desc {
     int fd;
     bool is_registered;       /* with a poller; by its holder */
+    _Atomic(bool) is_watched; /* by weft_poll: whatever comes fires the read direction */
     _Atomic(bool) is_ending;  /* the peer has closed or reset: sticky, no further edge may come */
     struct poll_wait wait[2]; /* by enum poll_direction */
     struct timer timer;       /* one for both deadlines, armed at the earliest asked for */
@@ -59,11 +60,14 @@ void poll_free(struct poll_desc *desc);
  * (a regular file). Any thread. */
 WEFT_MUST_USE int poll_open(struct poll_desc *desc, struct proc *p);
 
+/* poll_open without the poller: arms the timer only. */
+WEFT_MUST_USE int poll_open_timer(struct poll_desc *desc, struct proc *p);
+
 /* Ends a registration, before the descriptor is closed. No task may wait. */
 void poll_close(struct poll_desc *desc);
 
-/* Parks the calling coroutine until the direction is ready or its deadline has passed. Only after
- * poll_open. Returns 0; -ETIMEDOUT; -ECANCELED after poll_interrupt. */
+/* Parks the calling coroutine until the direction is ready, its deadline has passed or its context
+ * has ended. Only after poll_open. Returns 0; -ETIMEDOUT; -ECANCELED, also after poll_interrupt. */
 WEFT_MUST_USE int poll_park(struct poll_desc *desc, enum poll_direction direction);
 
 /* Lets `task` be readied by the direction's next wake. The task may be running, and the descriptor

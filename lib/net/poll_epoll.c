@@ -50,6 +50,22 @@ int poll_backend_add(struct proc *p, struct poll_desc *desc)
     return epoll_ctl(p->poll_fd, EPOLL_CTL_ADD, desc->fd, &event) < 0 ? -errno : 0;
 }
 
+int poll_backend_watch(struct proc *p, struct poll_desc *desc, int events, bool is_again)
+{
+    struct epoll_event event = {.events = EPOLLONESHOT, .data.ptr = desc};
+    if (events & WEFT_READABLE)
+        event.events |= EPOLLIN | EPOLLRDHUP;
+    if (events & WEFT_WRITABLE)
+        event.events |= EPOLLOUT;
+    int op = is_again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    return epoll_ctl(p->poll_fd, op, desc->fd, &event) < 0 ? -errno : 0;
+}
+
+void poll_backend_unwatch(struct proc *p, struct poll_desc *desc)
+{
+    (void)epoll_ctl(p->poll_fd, EPOLL_CTL_DEL, desc->fd, NULL); /* it may have been closed */
+}
+
 /* epoll_wait with nanoseconds, where the kernel has it (Linux 5.11); rounded up where not. */
 static int wait_for(int fd, struct epoll_event *events, int64_t timeout_ns)
 {
@@ -73,7 +89,11 @@ void poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
         struct poll_desc *desc = events[i].data.ptr;
         uint32_t what = events[i].events;
         if (!desc)
-            continue;                                  /* the wake-up */
+            continue; /* the wake-up */
+        if (weft_unlikely(atomic_load_explicit(&desc->is_watched, memory_order_relaxed))) {
+            poll_fire(desc, POLL_READ, ready);
+            continue;
+        }
         if (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) /* pairs: conn's look after a short read */
             atomic_store_explicit(&desc->is_ending, true, memory_order_release);
         if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))

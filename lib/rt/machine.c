@@ -43,7 +43,6 @@ static int machine_init(struct machine *m)
     pthread_attr_getstack(&attr, &low, &bytes);
     pthread_attr_destroy(&attr);
     san_fiber_init_thread(&m->fiber, low, bytes);
-    atomic_store_explicit(&m->in_runtime, true, memory_order_relaxed);
     int rc = overflow_machine_init(m);
     if (rc == 0)
         machine_tls = m;
@@ -84,7 +83,8 @@ static void *machine_thread(void *arg)
         fprintf(stderr, "weft: a thread could not be set up: %s\n", strerror(-rc));
         abort();
     }
-    machine_loop(m);
+    if (machine_rest(m)) /* until it has its first processor */
+        machine_loop(m);
     machine_done(m);
     say_end();
     return NULL;
@@ -100,8 +100,10 @@ static struct machine *record_new_locked(void)
     } else if (machines.records < rt.opts.max_threads && (m = aligned_alloc(64, sizeof *m))) {
         machines.all[machines.records++] = m;
     }
-    if (m)
+    if (m) {
         memset(m, 0, sizeof *m);
+        atomic_store_explicit(&m->in_runtime, true, memory_order_relaxed); /* before it has a proc */
+    }
     return m;
 }
 

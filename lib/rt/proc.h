@@ -18,6 +18,7 @@
 #include "lock.h"
 #include "runq.h"
 #include "spawn.h"
+#include "spawnq.h"
 #include "stack.h"
 #include "timer.h"
 
@@ -26,6 +27,7 @@ enum {
     MACHINES_MAX = 16384,
     MACHINES_DEFAULT = 1024, /* most machines, unless the run's options say */
     GLOBAL_TICK = 61,   /* every so many tasks the global queue, timers and poller come first */
+    RING_TICK = 4,      /* and so many, the ring before what was spawned */
     NEXT_RUNS_MAX = 32, /* tasks run from run-next in a row before the ring gets its turn */
 };
 
@@ -42,12 +44,15 @@ struct proc_stats {
 
 struct proc {
     struct runq runq;
+    struct spawnq spawnq;
 
     /* Owner only: the machine that holds this processor, while it is in the runtime. */
     struct stack_cache stacks;
     struct task_list spawns; /* free spawn records */
     uint32_t next_runs;
     uint32_t random;
+    int64_t lone_wake_at; /* see task_spawned */
+    int64_t fair_at;   /* when the oldest of spawnq last had its turn */
     int64_t polled_at; /* about now: when its poller or its timers were last looked at */
     uint64_t ids;      /* coroutine ids still to give out: high bits are the processor's */
     struct trace_buffer *trace;
@@ -104,6 +109,7 @@ struct runtime {
 
     _Alignas(64) _Atomic(int) idle; /* processors with is_idle */
     _Atomic(int) spinning;          /* machines that look for work without a task */
+    _Atomic(int64_t) lone_backoff_ns; /* see task_spawned */
     _Atomic(int) away;              /* machines whose coroutine goes on without a processor */
 
     _Alignas(64) struct lock global_lock;
@@ -190,6 +196,15 @@ static inline void proc_unpin(struct pin *pin)
 /* A processor for what any thread may do with one (arm a timer, register a descriptor): the
  * caller's, as a rule. It may be somebody else's by the time it is used. */
 struct proc *proc_near(void);
+
+/* Whether anything is queued at p. Any thread; a hint that may be old at once. */
+static inline bool proc_has_work(const struct proc *p)
+{
+    return runq_length(&p->runq) || spawnq_length(&p->spawnq);
+}
+
+/* Wakes an idle processor if there is one, and nobody looks for work already. */
+void proc_wake_one(void);
 
 /* Wakes p if its machine blocks in the poller, for instance because its first timer is new. */
 void proc_wake_if_idle(struct proc *p);

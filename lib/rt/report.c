@@ -247,7 +247,7 @@ static bool is_hope(void)
     int count = proc_count();
     for (int i = 0; i < count; i++) {
         struct proc *p = &rt.procs[i];
-        if (timers_first(&p->timers) != TIMER_NEVER || runq_length(&p->runq) ||
+        if (timers_first(&p->timers) != TIMER_NEVER || proc_has_work(p) ||
             atomic_load_explicit(&p->registered, memory_order_relaxed))
             return true;
     }

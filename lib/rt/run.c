@@ -56,7 +56,7 @@ static int proc_add(uint32_t seed)
     p->random = 0x9e3779b9U * ((uint32_t)i + 1) ^ seed * 2654435761U;
     p->random |= 1; /* zero would stay zero */
     p->ids = ((uint64_t)i << 48) + 1;
-    p->polled_at = weft_now();
+    p->polled_at = p->fair_at = weft_now();
     p->poll_fd = p->wake_fd = -1;
     atomic_init(&p->timers.first, TIMER_NEVER);
     int rc = poller_init(p);

@@ -32,6 +32,14 @@ enum {
 /* A busy processor looks into its poller when it has not for so long. */
 static const int64_t POLL_STALE_NS = 100 * WEFT_US;
 
+/* See task_spawned. */
+static const int64_t LONE_BACKOFF_MIN_NS = 4 * WEFT_US;
+static const int64_t LONE_BACKOFF_MAX_NS = 1 * WEFT_MS;
+
+/* Of what was spawned at a processor the newest runs first, but once in so long the oldest, so that
+ * nobody waits for ever. Not oftener: each begins something that will spawn more. */
+static const int64_t SPAWN_FAIR_NS = 10 * WEFT_MS;
+
 /* What a processor's run-next must have waited before another one takes it: its owner is about to
  * park, as a rule, and runs it on a warm cache. */
 static const int64_t NEXT_STEAL_NS = 3 * WEFT_US;
@@ -69,7 +77,7 @@ static void wake_one_slow(void)
 }
 
 /* Work has been published: if somebody could take it, one of them is woken. */
-static void wake_one(void)
+void proc_wake_one(void)
 {
     atomic_thread_fence(memory_order_seq_cst); /* pairs: idle_declare */
     /* relaxed: ordered by the fence */
@@ -163,7 +171,7 @@ static struct task *next_take(struct proc *p)
 void tasks_share(struct task_list *list)
 {
     global_push(list);
-    wake_one();
+    proc_wake_one();
 }
 
 static void share_one(struct task *task)
@@ -183,10 +191,27 @@ void task_ready(struct task *task)
     if (weft_unlikely(!p))
         share_one(task);
     else if (next_push(p, task) && procs_in_use() > 1)
-        wake_one();
+        proc_wake_one();
     proc_unpin(&pin);
 }
 
+/* Adds to what was spawned here; when that is too much, the older half goes to the shared queue.
+ * Returns how many there are. */
+static uint32_t spawned_push(struct proc *p, struct task *task)
+{
+    uint32_t count;
+    while ((count = spawnq_push(&p->spawnq, task)) == 0) {
+        struct task_list half = TASK_LIST_INIT;
+        spawnq_take_oldest(&p->spawnq, &half, SPAWNQ_SIZE);
+        if (half.first)
+            global_push(&half);
+    }
+    return count;
+}
+
+/* One that is alone is likely to be run here, as soon as its spawner parks: waking somebody for it
+ * would only make the two race. Whether it pays is learnt: a wake-up that found nothing doubles the
+ * time in which none is tried, one that did halves it. The watchdog sees what is left lying. */
 void task_spawned(struct proc *p, struct task *task)
 {
     if (weft_unlikely(!p)) {
@@ -194,9 +219,14 @@ void task_spawned(struct proc *p, struct task *task)
         return;
     }
     STAT_ADD(p, spawned);
-    next_push(p, task);
-    if (procs_in_use() > 1)
-        wake_one();
+    uint32_t count = spawned_push(p, task);
+    if (procs_in_use() == 1)
+        return;
+    if (count > 1 || p->polled_at >= p->lone_wake_at) {
+        p->lone_wake_at =
+            p->polled_at + atomic_load_explicit(&rt.lone_backoff_ns, memory_order_relaxed);
+        proc_wake_one();
+    }
 }
 
 /* ---- looking for work ---- */
@@ -211,7 +241,7 @@ static struct task *list_take(struct proc *p, struct task_list *list)
     while ((task = task_list_pop(list)))
         ring_push(p, task);
     if (procs_in_use() > 1)
-        wake_one();
+        proc_wake_one();
     return first;
 }
 
@@ -227,7 +257,13 @@ static struct task *poll_now(struct proc *p, struct proc *of)
 static struct task *look_around(struct proc *p)
 {
     struct task *task = global_take(p);
+    struct task_list oldest = TASK_LIST_INIT;
     int64_t now = weft_now();
+    if (!task && now - p->fair_at > SPAWN_FAIR_NS) { /* else the newest come first */
+        spawnq_take_oldest(&p->spawnq, &oldest, 1);
+        task = oldest.first;
+        p->fair_at = now;
+    }
     bool is_stale = now - p->polled_at > POLL_STALE_NS;
     p->polled_at = now;
     timers_run(&p->timers, now);
@@ -244,10 +280,10 @@ static uint32_t random_next(struct proc *p)
     return p->random;
 }
 
-/* Whether v's run-next has waited long enough for a thief. */
-static bool next_is_stuck(struct proc *v)
+/* Whether v has run the same task for a while, so that what would come next may be taken. */
+static bool is_stuck(struct proc *v)
 {
-    if (!atomic_load_explicit(&v->runq.next, memory_order_relaxed))
+    if (!atomic_load_explicit(&v->runq.next, memory_order_relaxed) && !spawnq_length(&v->spawnq))
         return false;
     uint32_t tick = atomic_load_explicit(&v->tick, memory_order_relaxed); /* a hint */
     int64_t until = weft_now() + NEXT_STEAL_NS;
@@ -257,6 +293,16 @@ static bool next_is_stuck(struct proc *v)
     return true;
 }
 
+static struct task *spawned_steal(struct proc *p, struct proc *v)
+{
+    struct task_list list = TASK_LIST_INIT;
+    spawnq_take_oldest(&v->spawnq, &list, SPAWNQ_SIZE / 2);
+    struct task *first = task_list_pop(&list), *task;
+    while ((task = task_list_pop(&list)))
+        spawned_push(p, task);
+    return first;
+}
+
 static struct task *steal_round(struct proc *p, bool is_last)
 {
     uint32_t start = random_next(p), count = (uint32_t)proc_count();
@@ -264,7 +310,12 @@ static struct task *steal_round(struct proc *p, bool is_last)
         struct proc *v = &rt.procs[(start + i) % count];
         if (v == p)
             continue;
-        struct task *task = runq_steal(&p->runq, &v->runq, is_last && next_is_stuck(v));
+        bool take_last = is_last && is_stuck(v); /* what it is likely to run itself in a moment */
+        struct task *task = NULL;
+        if (spawnq_length(&v->spawnq) > 1 || take_last)
+            task = spawned_steal(p, v);
+        if (!task)
+            task = runq_steal(&p->runq, &v->runq, take_last);
         if (task) {
             STAT_ADD(p, steals);
             if (weft_unlikely(trace_is_on()))
@@ -288,7 +339,7 @@ static bool is_work_anywhere(void)
         return true;
     int count = proc_count();
     for (int i = 0; i < count; i++)
-        if (runq_length(&rt.procs[i].runq))
+        if (proc_has_work(&rt.procs[i]))
             return true;
     return false;
 }
@@ -307,8 +358,14 @@ static void spin_end(struct machine *m, bool found)
     m->is_spinning = false;
     int before = atomic_fetch_sub_explicit(&rt.spinning, 1, memory_order_seq_cst);
     weft_assert(before > 0);
+    int64_t backoff = atomic_load_explicit(&rt.lone_backoff_ns, memory_order_relaxed);
+    if (!found && backoff < LONE_BACKOFF_MAX_NS) /* relaxed: a guess */
+        atomic_store_explicit(&rt.lone_backoff_ns, 2 * backoff + LONE_BACKOFF_MIN_NS,
+                              memory_order_relaxed);
+    else if (found && backoff)
+        atomic_store_explicit(&rt.lone_backoff_ns, backoff / 2, memory_order_relaxed);
     if (found && before == 1 && is_work_anywhere())
-        wake_one();
+        proc_wake_one();
 }
 
 static struct task *steal(struct machine *m)
@@ -334,7 +391,7 @@ static void idle_declare(struct proc *p)
 {
     atomic_store_explicit(&p->is_idle, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&rt.idle, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* pairs: wake_one, proc_wake_if_idle */
+    atomic_thread_fence(memory_order_seq_cst); /* pairs: proc_wake_one, proc_wake_if_idle */
 }
 
 /* Takes the declaration back. If a waker was first, this machine spins in his name. */
@@ -420,7 +477,7 @@ static void forward(struct machine *m)
     do {
         if (task)
             task_list_push(&list, task);
-    } while ((task = runq_pop(&p->runq)));
+    } while ((task = runq_pop(&p->runq)) || (task = spawnq_pop(&p->spawnq)));
     if (list.first)
         tasks_share(&list);
     if (m->is_spinning) /* it was woken for work that others will do */
@@ -466,7 +523,10 @@ static struct task *sched_next(struct machine *m)
         if ((task = next_take(p)))
             return task;
         p->next_runs = 0;
-        if ((task = runq_pop(&p->runq)) || (task = global_take(p)) || (task = find(m)))
+        if (tick % RING_TICK == 0 && (task = runq_pop(&p->runq)))
+            return task;
+        if ((task = spawnq_pop(&p->spawnq)) || (task = runq_pop(&p->runq)) ||
+            (task = global_take(p)) || (task = find(m)))
             return task;
     }
 }

@@ -13,7 +13,7 @@ static void add(weft_stats *sum, const struct proc *p)
     sum->steals += atomic_load_explicit(&p->stats.steals, memory_order_relaxed);
     sum->hand_offs += atomic_load_explicit(&p->stats.hand_offs, memory_order_relaxed);
     sum->polls += atomic_load_explicit(&p->stats.polls, memory_order_relaxed);
-    sum->queued += runq_length(&p->runq);
+    sum->queued += runq_length(&p->runq) + spawnq_length(&p->spawnq);
 }
 
 int weft_get_stats(int proc, weft_stats *ret_stats)

@@ -94,6 +94,13 @@ static void hand_off(struct proc *p)
     machine_give(next, p);
 }
 
+/* Work lies at a processor that has not come to it, and others are idle. */
+static void wake_for(const struct proc *p)
+{
+    if (proc_has_work(p) && atomic_load_explicit(&rt.idle, memory_order_relaxed) > 0)
+        proc_wake_one();
+}
+
 /* Looks at every processor. Returns whether any is busy. */
 static bool look(int64_t now)
 {
@@ -107,7 +114,10 @@ static bool look(int64_t now)
         if (is_idle || tick != watch.seen[i].tick || watch.seen[i].since == 0) {
             watch.seen[i].tick = tick;
             watch.seen[i].since = now;
-        } else if (now - watch.seen[i].since >= HELD_TOO_LONG_NS) {
+            continue;
+        }
+        wake_for(p);
+        if (now - watch.seen[i].since >= HELD_TOO_LONG_NS) {
             hand_off(p);
             watch.seen[i].since = now;
         }

@@ -18,7 +18,8 @@ static void wg_release(weft_wg *wg)
 {
     spin_take(SYNC_LOCK(wg));
     struct wait_node *chain = wait_queue_claim_all(SYNC_QUEUE(wg), 0);
-    atomic_fetch_and_explicit(wg_count(wg), ~(int64_t)WG_WAITED, memory_order_relaxed);
+    /* relaxed: nobody adds to a group at zero that is waited for */
+    atomic_store_explicit(wg_count(wg), 0, memory_order_relaxed);
     spin_release(SYNC_LOCK(wg));
     wake_all(chain);
 }

@@ -9,6 +9,14 @@
 extern "C" {
 #endif
 
+enum { WEFT_READABLE = 1, WEFT_WRITABLE = 2 };
+
+/* Parks until the descriptor `fd`, anybody's, is ready for one of `events`, or has ended or failed,
+ * at most `timeout` nanoseconds (WEFT_NO_DEADLINE: without bound; 0 or less: does not park).
+ * Returns what it is ready for, both for one that has ended or failed; -ETIMEDOUT; -ECANCELED;
+ * -EBADF; -EINVAL; -ENOMEM. The descriptor must not be closed meanwhile. Only in a coroutine. */
+WEFT_API int weft_poll(int fd, int events, int64_t timeout);
+
 /* A connected byte stream. One coroutine may read while another writes; two must not do the same
  * thing at once. */
 typedef struct weft_conn weft_conn;
@@ -21,13 +29,14 @@ typedef struct weft_conn weft_conn;
 WEFT_API int weft_dial(const char *network, const char *address, weft_conn **ret_conn);
 
 /* Reads what is there, at least one byte, at most `len`; parks while there is nothing.
- * Returns the count; 0 at the end of the stream; -ETIMEDOUT past the read deadline; -ECONNRESET
- * and the other errors of recv(2). */
+ * Returns the count; 0 at the end of the stream; -ETIMEDOUT past the read deadline; -ECANCELED,
+ * -ETIMEDOUT when the context ends while it waits; -ECONNRESET and the other errors of recv(2). */
 WEFT_API ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len);
 
 /* Writes all of `len` bytes; parks while the peer does not take them.
- * Returns 0; -ETIMEDOUT past the write deadline; -EPIPE, -ECONNRESET when the peer has gone. After
- * an error it is unknown how much went out. */
+ * Returns 0; -ETIMEDOUT past the write deadline; -ECANCELED, -ETIMEDOUT when the context ends while
+ * it waits; -EPIPE, -ECONNRESET when the peer has gone. After an error it is unknown how much went
+ * out. */
 WEFT_API int weft_conn_write_all(weft_conn *c, const void *buf, size_t len);
 
 /* Writes all of the slices, in as few system calls as the kernel allows; the array is used up (its

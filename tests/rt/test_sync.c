@@ -1,0 +1,349 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <weft/weft.h>
+
+#include "at_sizes.h"
+
+#ifdef __SANITIZE_THREAD__
+enum { MANY = 2000 };
+#else
+enum { MANY = 20000 };
+#endif
+enum { SIDES = 8 };
+
+struct shared {
+    weft_mutex mutex;
+    weft_rwlock rwlock;
+    weft_wg wg;
+    int64_t plain; /* what the lock protects: the thread sanitizer would see a race */
+    int64_t check;
+};
+
+static void add_locked(void *arg)
+{
+    struct shared *s = arg;
+    for (int i = 0; i < MANY; i++) {
+        weft_mutex_lock(&s->mutex);
+        s->plain++;
+        if (i % 64 == 0)
+            weft_yield(); /* with the mutex held: others have to wait */
+        weft_mutex_unlock(&s->mutex);
+    }
+    weft_wg_done(&s->wg);
+}
+
+static int exclusion(void *arg)
+{
+    struct shared s = {.mutex = WEFT_MUTEX_INIT, .wg = WEFT_WG_INIT};
+    (void)arg;
+    for (int i = 0; i < SIDES; i++) {
+        weft_wg_add(&s.wg, 1);
+        weft_go(add_locked, &s);
+    }
+    cr_assert_eq(weft_wg_wait(&s.wg), 0);
+    cr_assert_eq(s.plain, (int64_t)SIDES * MANY);
+    cr_assert_eq(weft_mutex_try_lock(&s.mutex), 0);
+    cr_assert_eq(weft_mutex_try_lock(&s.mutex), -EBUSY);
+    cr_assert_eq(weft_mutex_lock_until(&s.mutex, weft_now() + WEFT_MS), -ETIMEDOUT);
+    weft_mutex_unlock(&s.mutex);
+    cr_assert_eq(weft_mutex_lock_until(&s.mutex, WEFT_NO_DEADLINE), 0);
+    weft_mutex_unlock(&s.mutex);
+    return 0;
+}
+
+Test(mutex, lets_one_in, .timeout = 300)
+{
+    at_all_sizes(exclusion, NULL);
+}
+
+struct hog {
+    weft_mutex mutex;
+    _Atomic(bool) is_over;
+    weft_wg wg;
+};
+
+static void take_again_and_again(void *arg)
+{
+    struct hog *h = arg;
+    while (!atomic_load(&h->is_over)) {
+        weft_mutex_lock(&h->mutex);
+        int64_t until = weft_now() + 100 * WEFT_US;
+        while (weft_now() < until)
+            ;
+        weft_mutex_unlock(&h->mutex); /* and takes it again at once, without parking */
+    }
+    weft_wg_done(&h->wg);
+}
+
+/* One that never lets go for long must not keep the other out for ever. */
+static int starvation(void *arg)
+{
+    struct hog h = {.mutex = WEFT_MUTEX_INIT, .wg = WEFT_WG_INIT};
+    (void)arg;
+    weft_wg_add(&h.wg, 1);
+    weft_go(take_again_and_again, &h);
+    for (int i = 0; i < 20; i++) {
+        weft_sleep(WEFT_MS);
+        weft_mutex_lock(&h.mutex);
+        weft_mutex_unlock(&h.mutex);
+    }
+    atomic_store(&h.is_over, true);
+    cr_assert_eq(weft_wg_wait(&h.wg), 0);
+    return 0;
+}
+
+Test(mutex, starves_nobody, .timeout = 120)
+{
+    at_all_sizes(starvation, NULL);
+}
+
+static void *add_from_a_thread(void *arg)
+{
+    struct shared *s = arg;
+    for (int i = 0; i < MANY; i++) {
+        weft_mutex_lock(&s->mutex);
+        s->plain++;
+        weft_mutex_unlock(&s->mutex);
+    }
+    return NULL;
+}
+
+static int with_threads(void *arg)
+{
+    struct shared s = {.mutex = WEFT_MUTEX_INIT, .wg = WEFT_WG_INIT};
+    pthread_t thread;
+    (void)arg;
+    weft_wg_add(&s.wg, 1);
+    pthread_create(&thread, NULL, add_from_a_thread, &s);
+    weft_go(add_locked, &s);
+    cr_assert_eq(weft_wg_wait(&s.wg), 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(s.plain, 2 * MANY);
+    return 0;
+}
+
+Test(mutex, works_between_threads_and_coroutines, .timeout = 120)
+{
+    at_all_sizes(with_threads, NULL);
+}
+
+static void read_often(void *arg)
+{
+    struct shared *s = arg;
+    for (int i = 0; i < MANY / 10; i++) {
+        weft_rwlock_read_lock(&s->rwlock);
+        cr_assert_eq(s->plain, s->check);
+        if (i % 16 == 0)
+            weft_yield();
+        cr_assert_eq(s->plain, s->check);
+        weft_rwlock_read_unlock(&s->rwlock);
+    }
+    weft_wg_done(&s->wg);
+}
+
+static void write_often(void *arg)
+{
+    struct shared *s = arg;
+    for (int i = 0; i < MANY / 10; i++) {
+        weft_rwlock_write_lock(&s->rwlock);
+        s->plain++;
+        if (i % 16 == 0)
+            weft_yield();
+        s->check++;
+        weft_rwlock_write_unlock(&s->rwlock);
+    }
+    weft_wg_done(&s->wg);
+}
+
+static int readers_and_writers(void *arg)
+{
+    struct shared s = {.rwlock = WEFT_RWLOCK_INIT, .wg = WEFT_WG_INIT};
+    (void)arg;
+    for (int i = 0; i < SIDES; i++) {
+        weft_wg_add(&s.wg, 1);
+        weft_go(i % 4 ? read_often : write_often, &s);
+    }
+    cr_assert_eq(weft_wg_wait(&s.wg), 0);
+    cr_assert_eq(s.plain, SIDES / 4 * (MANY / 10));
+    weft_rwlock_read_lock(&s.rwlock);
+    weft_rwlock_read_lock(&s.rwlock); /* nobody waits: several readers */
+    cr_assert_eq(weft_rwlock_write_lock_until(&s.rwlock, weft_now() + WEFT_MS), -ETIMEDOUT);
+    weft_rwlock_read_unlock(&s.rwlock);
+    weft_rwlock_read_unlock(&s.rwlock);
+    weft_rwlock_write_lock(&s.rwlock);
+    cr_assert_eq(weft_rwlock_read_lock_until(&s.rwlock, weft_now() + WEFT_MS), -ETIMEDOUT);
+    weft_rwlock_write_unlock(&s.rwlock);
+    return 0;
+}
+
+Test(rwlock, readers_see_whole_writes, .timeout = 120)
+{
+    at_all_sizes(readers_and_writers, NULL);
+}
+
+struct box {
+    weft_mutex mutex;
+    weft_cond filled, emptied;
+    int value; /* 0: empty */
+    weft_wg wg;
+    int64_t sum;
+};
+
+static void fill(void *arg)
+{
+    struct box *b = arg;
+    for (int i = 1; i <= MANY / 10; i++) {
+        weft_mutex_lock(&b->mutex);
+        while (b->value)
+            cr_assert_eq(weft_cond_wait(&b->emptied, &b->mutex), 0);
+        b->value = i;
+        weft_cond_signal(&b->filled);
+        weft_mutex_unlock(&b->mutex);
+    }
+    weft_wg_done(&b->wg);
+}
+
+static int conditions(void *arg)
+{
+    struct box b = {WEFT_MUTEX_INIT, WEFT_COND_INIT, WEFT_COND_INIT, 0, WEFT_WG_INIT, 0};
+    (void)arg;
+    weft_wg_add(&b.wg, 1);
+    weft_go(fill, &b);
+    for (int i = 1; i <= MANY / 10; i++) {
+        weft_mutex_lock(&b.mutex);
+        while (!b.value)
+            cr_assert_eq(weft_cond_wait(&b.filled, &b.mutex), 0);
+        cr_assert_eq(b.value, i);
+        b.value = 0;
+        weft_cond_broadcast(&b.emptied);
+        weft_mutex_unlock(&b.mutex);
+    }
+    cr_assert_eq(weft_wg_wait(&b.wg), 0);
+    weft_mutex_lock(&b.mutex);
+    cr_assert_eq(weft_cond_wait_until(&b.filled, &b.mutex, weft_now() + WEFT_MS), -ETIMEDOUT);
+    cr_assert_eq(weft_mutex_try_lock(&b.mutex), -EBUSY, "taken again");
+    weft_mutex_unlock(&b.mutex);
+    return 0;
+}
+
+Test(cond, hands_values_over, .timeout = 120)
+{
+    at_all_sizes(conditions, NULL);
+}
+
+struct once_test {
+    weft_once once;
+    int calls;
+    weft_wg wg;
+};
+
+static void count_call(void *arg)
+{
+    struct once_test *t = arg;
+    weft_sleep(WEFT_MS);
+    t->calls++;
+}
+
+static void do_once(void *arg)
+{
+    struct once_test *t = arg;
+    weft_once_do(&t->once, count_call, t);
+    cr_assert_eq(t->calls, 1, "when it returns it has been done");
+    weft_wg_done(&t->wg);
+}
+
+static int onces(void *arg)
+{
+    struct once_test t = {WEFT_ONCE_INIT, 0, WEFT_WG_INIT};
+    (void)arg;
+    weft_wg_add(&t.wg, 100);
+    for (int i = 0; i < 100; i++)
+        weft_go(do_once, &t);
+    cr_assert_eq(weft_wg_wait(&t.wg), 0);
+    cr_assert_eq(t.calls, 1);
+    return 0;
+}
+
+Test(once, is_done_once, .timeout = 60)
+{
+    at_all_sizes(onces, NULL);
+}
+
+struct pool {
+    weft_sem sem;
+    _Atomic(int) inside, most;
+    weft_wg wg;
+};
+
+static void use_one(void *arg)
+{
+    struct pool *p = arg;
+    for (int i = 0; i < 100; i++) {
+        cr_assert_eq(weft_sem_acquire(&p->sem, 1), 0);
+        int now = atomic_fetch_add(&p->inside, 1) + 1;
+        cr_assert_leq(now, 3);
+        weft_yield();
+        atomic_fetch_sub(&p->inside, 1);
+        weft_sem_release(&p->sem, 1);
+    }
+    weft_wg_done(&p->wg);
+}
+
+static int semaphores(void *arg)
+{
+    struct pool p = {WEFT_SEM_INIT(3), 0, 0, WEFT_WG_INIT};
+    (void)arg;
+    for (int i = 0; i < SIDES; i++) {
+        weft_wg_add(&p.wg, 1);
+        weft_go(use_one, &p);
+    }
+    cr_assert_eq(weft_wg_wait(&p.wg), 0);
+    cr_assert_eq(weft_sem_try_acquire(&p.sem, 4), -EAGAIN);
+    cr_assert_eq(weft_sem_acquire_until(&p.sem, 4, weft_now() + WEFT_MS), -ETIMEDOUT);
+    cr_assert_eq(weft_sem_try_acquire(&p.sem, 3), 0);
+    return 0;
+}
+
+Test(sem, admits_so_many, .timeout = 60)
+{
+    at_all_sizes(semaphores, NULL);
+}
+
+struct rounds {
+    weft_barrier barrier;
+    _Atomic(int) come, lasts;
+    weft_wg wg;
+};
+
+static void go_rounds(void *arg)
+{
+    struct rounds *r = arg;
+    for (int i = 1; i <= 50; i++) {
+        atomic_fetch_add(&r->come, 1);
+        int rc = weft_barrier_wait(&r->barrier);
+        cr_assert(rc == 0 || rc == 1);
+        atomic_fetch_add(&r->lasts, rc);
+        cr_assert_geq(atomic_load(&r->come), i * 5, "nobody goes on before all have come");
+    }
+    weft_wg_done(&r->wg);
+}
+
+static int barriers(void *arg)
+{
+    struct rounds r = {WEFT_BARRIER_INIT(5), 0, 0, WEFT_WG_INIT};
+    (void)arg;
+    for (int i = 0; i < 5; i++) {
+        weft_wg_add(&r.wg, 1);
+        weft_go(go_rounds, &r);
+    }
+    cr_assert_eq(weft_wg_wait(&r.wg), 0);
+    cr_assert_eq(atomic_load(&r.lasts), 50, "one of each round is its last");
+    return 0;
+}
+
+Test(barrier, holds_all_until_all_are_there, .timeout = 60)
+{
+    at_all_sizes(barriers, NULL);
+}
