@@ -81,15 +81,18 @@ static int wait_for(int fd, struct epoll_event *events, int64_t timeout_ns)
     return epoll_wait(fd, events, EVENTS_AT_ONCE, ms > INT32_MAX ? INT32_MAX : (int)ms);
 }
 
-void poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
+bool poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
 {
+    bool is_woken = false;
     struct epoll_event events[EVENTS_AT_ONCE];
     int n = wait_for(p->poll_fd, events, timeout_ns); /* interrupted: as if nothing came */
     for (int i = 0; i < n; i++) {
         struct poll_desc *desc = events[i].data.ptr;
         uint32_t what = events[i].events;
-        if (!desc)
-            continue; /* the wake-up */
+        if (!desc) {
+            is_woken = true;
+            continue;
+        }
         if (weft_unlikely(atomic_load_explicit(&desc->is_watched, memory_order_relaxed))) {
             poll_fire(desc, POLL_READ, ready);
             continue;
@@ -101,4 +104,5 @@ void poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
         if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR))
             poll_fire(desc, POLL_WRITE, ready);
     }
+    return is_woken;
 }

@@ -10,6 +10,7 @@
 #include "machine.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@ static struct {
     struct machine *unused;  /* records of machines that have ended; their threads are to be joined */
     struct machine *all[MACHINES_MAX];
     int records;
-    _Atomic(unsigned) alive; /* futex: threads that have not come to their end, without the first */
+    _Atomic(unsigned) alive; /* threads that have not come to their end */
+    sem_t news;              /* posted when one has, and when the runtime stops */
     bool has_complained;
     bool is_abandoned; /* weft_run has returned while some were still alive */
 } machines;
@@ -72,7 +74,7 @@ static void say_end(void)
     if (is_last)
         runtime_release();
     else
-        futex_wake(&machines.alive, 1);
+        sem_post(&machines.news);
 }
 
 static void *machine_thread(void *arg)
@@ -239,7 +241,7 @@ void machines_wake(void)
     for (int i = 0; i < machines.records; i++)
         futex_wake(&machines.all[i]->wakes, 1);
     lock_release(&machines.lock);
-    futex_wake(&machines.alive, 1);
+    sem_post(&machines.news);
 }
 
 int machines_count(void)
@@ -250,6 +252,7 @@ int machines_count(void)
 int machines_start(void)
 {
     int count = proc_count();
+    sem_init(&machines.news, 0, 0);
     for (int i = 0; i < count; i++) {
         struct machine *m = machine_obtain();
         if (!m) {
@@ -263,18 +266,14 @@ int machines_start(void)
 
 int machines_wait(int64_t grace_ns)
 {
-    int64_t until = 0;
-    for (;;) {
-        unsigned alive = atomic_load_explicit(&machines.alive, memory_order_acquire);
-        if (alive == 0)
-            return 0;
-        if (is_stopping() && until == 0)
-            until = weft_now() + grace_ns;
-        int64_t left = until ? until - weft_now() : -1;
-        if (until && left <= 0)
+    while (!is_stopping())
+        sem_wait(&machines.news); /* a signal may end it early */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += grace_ns / WEFT_SEC;
+    while (atomic_load_explicit(&machines.alive, memory_order_acquire))
+        if (sem_timedwait(&machines.news, &until) < 0 && errno == ETIMEDOUT)
             break;
-        futex_wait(&machines.alive, alive, left);
-    }
     lock_take(&machines.lock);
     int alive = (int)atomic_load_explicit(&machines.alive, memory_order_acquire);
     machines.is_abandoned = alive > 0;
@@ -296,4 +295,5 @@ void machines_done(void)
     machines.records = 0;
     machines.resting = machines.unused = NULL;
     machines.has_complained = machines.is_abandoned = false;
+    sem_destroy(&machines.news);
 }

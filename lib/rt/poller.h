@@ -3,6 +3,7 @@
 #ifndef RT_POLLER_H
 #define RT_POLLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "task.h"
@@ -16,9 +17,10 @@ int poller_init(struct proc *p);
 void poller_done(struct proc *p);
 
 /* Collects the tasks whose descriptors have become ready into `ready`, and waits for the first at
- * most `timeout_ns` (0: not at all, -1: without bound). Any machine, also for a processor that is
- * not its own. */
-void poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready);
+ * most `timeout_ns` (0: not at all, -1: without bound). Returns whether a poller_wake has come. Any
+ * machine, also for a processor that is not its own: then it passes the wake-up on, for it is the
+ * owner that may be about to block. */
+bool poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready);
 
 /* Makes a poller_wait that blocks, or the next one, return soon. Any thread. */
 void poller_wake(struct proc *p);

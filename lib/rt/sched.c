@@ -249,7 +249,8 @@ static struct task *poll_now(struct proc *p, struct proc *of)
 {
     struct task_list list = TASK_LIST_INIT;
     STAT_ADD(p, polls);
-    poller_wait(of, 0, &list);
+    if (poller_wait(of, 0, &list) && of != p)
+        poller_wake(of);
     return list_take(p, &list);
 }
 
@@ -443,7 +444,7 @@ static struct task *block(struct machine *m)
         timeout = timeout > 0 ? timeout : 0;
     }
     STAT_ADD(p, polls);
-    poller_wait(p, timeout, &list);
+    (void)poller_wait(p, timeout, &list);
     idle_retract(m);
     if (first != TIMER_NEVER || timers_first(&p->timers) != TIMER_NEVER) {
         p->polled_at = weft_now();

@@ -43,6 +43,7 @@ Test(chan, tells_closed_and_drained_from_a_value, .timeout = 60)
     at_all_sizes(closed_and_drained, NULL);
 }
 
+#ifndef __SANITIZE_THREAD__ /* whose builds cannot tell how a test ends */
 static int close_twice(void *arg)
 {
     (void)arg;
@@ -52,7 +53,6 @@ static int close_twice(void *arg)
     return 0;
 }
 
-#ifndef __SANITIZE_THREAD__
 Test(chan, a_second_close_ends_the_program, .signal = SIGABRT)
 {
     weft_run(close_twice, NULL);
@@ -179,7 +179,7 @@ static int deadlines(void *arg)
     weft_chan *ch = weft_chan_new(sizeof v, 0);
     int64_t until = weft_now() + 5 * WEFT_MS;
     cr_assert_eq(weft_chan_recv_until(ch, &v, until), -ETIMEDOUT);
-    cr_assert_geq(weft_now(), until);
+    cr_assert(weft_now() >= until);
     cr_assert_eq(weft_chan_send_until(ch, &v, weft_now() + WEFT_MS), -ETIMEDOUT);
     cr_assert_eq(weft_chan_send_until(ch, &v, 0), -ETIMEDOUT, "a time that has passed");
     weft_chan_free(ch);
