@@ -12,7 +12,7 @@ struct pool_link {
 struct pool_chunk {
     struct pool_chunk *next;
     uint32_t count;
-    char slots[];
+    _Alignas(8) char slots[];
 };
 
 static size_t slot_bytes(const struct pool *pool)

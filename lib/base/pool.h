@@ -18,7 +18,10 @@ struct pool {
     struct pool_link *free;
 };
 
-#define POOL_INIT(type) {.size = sizeof(type)}
+#define POOL_INIT(type)                                                                            \
+    {                                                                                              \
+        .size = sizeof(type)                                                                       \
+    }
 
 /* A record, aligned to 8; NULL when memory is out. Any thread. */
 void *pool_take(struct pool *pool);

@@ -17,9 +17,8 @@ static inline void spin_take(struct spin *s)
 {
     int held = 0;
     /* pairs: spin_release */
-    if (__builtin_expect(!atomic_compare_exchange_strong_explicit(&s->is_held, &held, 1,
-                                                                  memory_order_acquire,
-                                                                  memory_order_relaxed),
+    if (__builtin_expect(!atomic_compare_exchange_strong_explicit(
+                             &s->is_held, &held, 1, memory_order_acquire, memory_order_relaxed),
                          0))
         spin_take_slow(s);
 }

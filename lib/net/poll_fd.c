@@ -69,8 +69,8 @@ int weft_poll(int fd, int events, int64_t timeout)
     int64_t now = weft_now();
     struct proc *p = proc_near();
     atomic_store_explicit(&desc->is_watched, true, memory_order_relaxed); /* not shared yet */
-    poll_set_deadline(desc, POLL_READ, timeout < WEFT_NO_DEADLINE - now ? now + timeout
-                                                                         : WEFT_NO_DEADLINE);
+    poll_set_deadline(desc, POLL_READ,
+                      timeout < WEFT_NO_DEADLINE - now ? now + timeout : WEFT_NO_DEADLINE);
     rc = poll_open_timer(desc, p);
     if (rc == 0) {
         rc = wait_for(desc, p, fd, events);

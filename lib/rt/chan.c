@@ -54,7 +54,8 @@ int chan_recv_locked(weft_chan *ch, void *ret_value, struct waiter **ret_wake)
 {
     *ret_wake = NULL;
     if (ch->count == 0) {
-        struct wait_node *sender = wait_queue_claim(&ch->senders, 0); /* of a channel without ring */
+        struct wait_node *sender = wait_queue_claim(&ch->senders,
+                                                    0); /* of a channel without ring */
         if (sender) {
             copy(ch, ret_value, sender->value);
             *ret_wake = sender->waiter;

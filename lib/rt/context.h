@@ -15,7 +15,8 @@
 
 /* Somebody who waits, and wants to know when a context ends. */
 struct context_watch {
-    struct context_watch *next, **prev; /* under the context's lock; prev is NULL when off the list */
+    struct context_watch *next,
+        **prev; /* under the context's lock; prev is NULL when off the list */
     /* Called under the context's lock when it ends: must not park, nor touch contexts. */
     void (*on_end)(struct context_watch *watch);
 };

@@ -63,14 +63,22 @@ struct coro *coro_at(char *low, unsigned size_log)
 const char *wait_reason_text(unsigned reason)
 {
     static const char *const texts[WAIT_REASONS] = {
-        [WAIT_NONE] = "nothing",       [WAIT_YIELD] = "its turn",
-        [WAIT_SLEEP] = "sleep",        [WAIT_WG] = "wait group",
-        [WAIT_READ] = "network read",  [WAIT_WRITE] = "network write",
-        [WAIT_SEND] = "channel send",  [WAIT_RECV] = "channel receive",
-        [WAIT_SELECT] = "select",      [WAIT_MUTEX] = "mutex",
-        [WAIT_RWLOCK] = "rwlock",      [WAIT_COND] = "condition",
-        [WAIT_ONCE] = "once",          [WAIT_SEM] = "semaphore",
-        [WAIT_BARRIER] = "barrier",    [WAIT_GROUP] = "group",
+        [WAIT_NONE] = "nothing",
+        [WAIT_YIELD] = "its turn",
+        [WAIT_SLEEP] = "sleep",
+        [WAIT_WG] = "wait group",
+        [WAIT_READ] = "network read",
+        [WAIT_WRITE] = "network write",
+        [WAIT_SEND] = "channel send",
+        [WAIT_RECV] = "channel receive",
+        [WAIT_SELECT] = "select",
+        [WAIT_MUTEX] = "mutex",
+        [WAIT_RWLOCK] = "rwlock",
+        [WAIT_COND] = "condition",
+        [WAIT_ONCE] = "once",
+        [WAIT_SEM] = "semaphore",
+        [WAIT_BARRIER] = "barrier",
+        [WAIT_GROUP] = "group",
         [WAIT_BLOCKING] = "blocking call",
     };
     return reason < WAIT_REASONS ? texts[reason] : "?";
@@ -142,8 +150,8 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     return 0;
 }
 
-/* The asymmetric Dekker of watch.c once more: the state is written, then is_pinned is read; who pins
- * writes that, passes the barrier, and reads the state. */
+/* The asymmetric Dekker of watch.c once more: the state is written, then is_pinned is read; who
+ * pins writes that, passes the barrier, and reads the state. */
 static void wait_while_pinned(struct coro *c)
 {
     while (weft_unlikely(atomic_load_explicit(&c->is_pinned, memory_order_acquire)))

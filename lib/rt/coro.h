@@ -47,7 +47,8 @@ enum wait_reason {
  *   READY -> RUNNING <-> PARKED        the machine that enters it, before it looks at is_pinned
  *   RUNNING -> FREE                    coro_free
  *
- * A coroutine that has been readied stays PARKED until it runs: it must be off its stack, no more. */
+ * A coroutine that has been readied stays PARKED until it runs: it must be off its stack, no more.
+ */
 enum coro_state { CORO_FREE, CORO_READY, CORO_RUNNING, CORO_PARKED };
 
 struct coro {
@@ -66,8 +67,8 @@ struct coro {
     uint8_t wait_reason;       /* enum wait_reason */
     _Atomic(uint8_t) state;    /* enum coro_state */
     _Atomic(bool) is_pinned;   /* a report reads its stack: it must not be entered; see report.c */
-    bool is_trimmed;           /* what it does not use of its stack was given back since it parked */
-    struct san_fiber fiber;    /* what sanitizers know of it; empty in other builds */
+    bool is_trimmed;        /* what it does not use of its stack was given back since it parked */
+    struct san_fiber fiber; /* what sanitizers know of it; empty in other builds */
 };
 
 /* Builds a coroutine for a task that is no coroutine yet, on a stack of p, and consumes the spawn.

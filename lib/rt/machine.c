@@ -25,7 +25,8 @@ static const int64_t REST_NS = 10 * WEFT_SEC;
 static struct {
     struct lock lock;
     struct machine *resting; /* newest first */
-    struct machine *unused;  /* records of machines that have ended; their threads are to be joined */
+    struct machine
+        *unused; /* records of machines that have ended; their threads are to be joined */
     struct machine *all[MACHINES_MAX];
     int records;
     _Atomic(unsigned) alive; /* threads that have not come to their end */
@@ -104,7 +105,8 @@ static struct machine *record_new_locked(void)
     }
     if (m) {
         memset(m, 0, sizeof *m);
-        atomic_store_explicit(&m->in_runtime, true, memory_order_relaxed); /* before it has a proc */
+        atomic_store_explicit(&m->in_runtime, true,
+                              memory_order_relaxed); /* before it has a proc */
     }
     return m;
 }

@@ -12,8 +12,8 @@
 WEFT_MUST_USE int machines_start(void);
 
 /* Waits until every machine has come to its end, once the runtime stops at most `grace_ns` longer,
- * for a coroutine may be in a call that does not return. Returns how many have not; then the last of
- * them calls runtime_release. Blocks the thread, which is no machine. */
+ * for a coroutine may be in a call that does not return. Returns how many have not; then the last
+ * of them calls runtime_release. Blocks the thread, which is no machine. */
 int machines_wait(int64_t grace_ns);
 
 /* Frees what machines_wait has not; nobody runs any more. */
@@ -46,7 +46,8 @@ extern _Atomic(unsigned) watch_sleeps; /* futex: 1 while it sleeps until a proce
 /* A processor is busy again: somebody has to watch it. */
 static inline void watch_wake_if_asleep(void)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* pairs: the fence before the watchdog's last look */
+    atomic_thread_fence(
+        memory_order_seq_cst); /* pairs: the fence before the watchdog's last look */
     if (weft_unlikely(atomic_load_explicit(&watch_sleeps, memory_order_relaxed)))
         watch_wake();
 }

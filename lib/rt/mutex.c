@@ -66,8 +66,7 @@ static void leave(weft_mutex *m, struct wait_node *node)
     spin_take(SYNC_LOCK(m));
     wait_queue_remove(SYNC_QUEUE(m), node);
     if (!SYNC_QUEUE(m)->first)
-        atomic_fetch_and_explicit(word_of(m), ~(unsigned)(WAITED | STARVING),
-                                  memory_order_relaxed);
+        atomic_fetch_and_explicit(word_of(m), ~(unsigned)(WAITED | STARVING), memory_order_relaxed);
     spin_release(SYNC_LOCK(m));
 }
 

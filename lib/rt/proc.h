@@ -52,9 +52,9 @@ struct proc {
     uint32_t next_runs;
     uint32_t random;
     int64_t lone_wake_at; /* see task_spawned */
-    int64_t fair_at;   /* when the oldest of spawnq last had its turn */
-    int64_t polled_at; /* about now: when its poller or its timers were last looked at */
-    uint64_t ids;      /* coroutine ids still to give out: high bits are the processor's */
+    int64_t fair_at;      /* when the oldest of spawnq last had its turn */
+    int64_t polled_at;    /* about now: when its poller or its timers were last looked at */
+    uint64_t ids;         /* coroutine ids still to give out: high bits are the processor's */
     struct trace_buffer *trace;
     uint16_t index; /* immutable */
 
@@ -99,18 +99,18 @@ struct machine {
 
 /* The runtime: everything that is shared and mutable. One a process. */
 struct runtime {
-    _Atomic(int) state; /* RT_NONE -> RT_RUNNING -> RT_STOPPING -> RT_NONE, by run.c */
-    _Atomic(int) proc_count; /* processors there are; grows only */
+    _Atomic(int) state;        /* RT_NONE -> RT_RUNNING -> RT_STOPPING -> RT_NONE, by run.c */
+    _Atomic(int) proc_count;   /* processors there are; grows only */
     _Atomic(int) procs_in_use; /* those that run coroutines; the others forward, see sched.c */
     struct proc *procs;        /* room for PROCS_MAX */
     uint8_t default_stack;     /* class */
     bool is_fuzzing;           /* WEFT_SCHED_SEED: immutable while running */
     _Atomic(bool) is_tracing;  /* see trace.c */
 
-    _Alignas(64) _Atomic(int) idle; /* processors with is_idle */
-    _Atomic(int) spinning;          /* machines that look for work without a task */
+    _Alignas(64) _Atomic(int) idle;   /* processors with is_idle */
+    _Atomic(int) spinning;            /* machines that look for work without a task */
     _Atomic(int64_t) lone_backoff_ns; /* see task_spawned */
-    _Atomic(int) away;              /* machines whose coroutine goes on without a processor */
+    _Atomic(int) away;                /* machines whose coroutine goes on without a processor */
 
     _Alignas(64) struct lock global_lock;
     struct task_list global;        /* under global_lock */
@@ -189,8 +189,7 @@ static inline struct proc *proc_pin(struct pin *pin)
 static inline void proc_unpin(struct pin *pin)
 {
     if (weft_likely(pin->machine)) /* pairs: the watchdog's acquire, before it hands on */
-        atomic_store_explicit(&pin->machine->in_runtime, pin->was_in_runtime,
-                              memory_order_release);
+        atomic_store_explicit(&pin->machine->in_runtime, pin->was_in_runtime, memory_order_release);
 }
 
 /* A processor for what any thread may do with one (arm a timer, register a descriptor): the
@@ -212,8 +211,8 @@ void proc_wake_if_idle(struct proc *p);
 /* Runs coroutines until the runtime stops. */
 void machine_loop(struct machine *m);
 
-/* Lets others run, where the caller has to give way: it goes on without a processor, or the schedule
- * is fuzzed. Nothing outside of coroutines. May park. */
+/* Lets others run, where the caller has to give way: it goes on without a processor, or the
+ * schedule is fuzzed. Nothing outside of coroutines. May park. */
 void sched_point(void);
 
 /* Puts tasks on the queue that all processors share, and sees to it that one of them comes. */

@@ -77,7 +77,7 @@ static bool look_at(struct coro *c, struct sight *s, bool with_frames)
     if (atomic_load_explicit(&c->state, memory_order_acquire) == CORO_FREE)
         return false;
     if (atomic_exchange_explicit(&c->is_pinned, true, memory_order_seq_cst))
-        return false; /* another report is at it */
+        return false;                                                /* another report is at it */
     syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0); /* pairs: coro_enter */
     s->state = atomic_load_explicit(&c->state, memory_order_acquire);
     s->frame_count = 0;
@@ -301,8 +301,8 @@ static void add_leak(const struct sight *s, void *arg)
         all->uncounted++;
         return;
     }
-    all->kinds[all->kind_count++] =
-        (struct leak){s->spawned_at, s->name, s->state, s->wait_reason, s->since, 1};
+    all->kinds[all->kind_count++] = (struct leak){s->spawned_at,  s->name,  s->state,
+                                                  s->wait_reason, s->since, 1};
 }
 
 int report_leaks(void)

@@ -216,10 +216,8 @@ static struct weft_ctx *inherited(void)
 
 int weft_go(void (*fn)(void *arg), void *arg)
 {
-    return spawn_task(&(struct spawn_request){.fn = fn,
-                                              .arg = arg,
-                                              .ctx = inherited(),
-                                              .spawned_at = __builtin_return_address(0)});
+    return spawn_task(&(struct spawn_request){
+        .fn = fn, .arg = arg, .ctx = inherited(), .spawned_at = __builtin_return_address(0)});
 }
 
 int weft_go_copy(void (*fn)(void *arg), const void *arg, size_t size)

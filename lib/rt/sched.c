@@ -223,8 +223,8 @@ void task_spawned(struct proc *p, struct task *task)
     if (procs_in_use() == 1)
         return;
     if (count > 1 || p->polled_at >= p->lone_wake_at) {
-        p->lone_wake_at =
-            p->polled_at + atomic_load_explicit(&rt.lone_backoff_ns, memory_order_relaxed);
+        p->lone_wake_at = p->polled_at +
+                          atomic_load_explicit(&rt.lone_backoff_ns, memory_order_relaxed);
         proc_wake_one();
     }
 }

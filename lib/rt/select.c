@@ -48,8 +48,8 @@ static void lock_all(const struct selection *s)
         spin_take(&s->locks[i]->lock);
 }
 
-/* Also on behalf of a coroutine that has parked, whose stack holds *s: it can leave only once it has
- * had the last of these locks. */
+/* Also on behalf of a coroutine that has parked, whose stack holds *s: it can leave only once it
+ * has had the last of these locks. */
 static void unlock_all(void *arg)
 {
     const struct selection *s = arg;

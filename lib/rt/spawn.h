@@ -21,7 +21,7 @@ struct spawn {
     const void *spawned_at;
     const char *name;
     struct weft_ctx *ctx; /* a reference, which the coroutine gets */
-    uint32_t copied; /* bytes of `copy`; 0: pass arg */
+    uint32_t copied;      /* bytes of `copy`; 0: pass arg */
     uint8_t stack_class;
     uint8_t is_pooled;
     _Alignas(16) char copy[];

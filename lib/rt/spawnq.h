@@ -1,8 +1,8 @@
 /* spawnq.h: a processor's spawned coroutines that have not run yet.
  *
  * The owner takes the newest, so that what is spawned last and least is finished first, few of them
- * are under way at once, and their stacks are still in the cache. Thieves take the oldest half: work
- * that is likely to spawn more. A lock of two dozen cycles guards both ends. */
+ * are under way at once, and their stacks are still in the cache. Thieves take the oldest half:
+ * work that is likely to spawn more. A lock of two dozen cycles guards both ends. */
 #ifndef RT_SPAWNQ_H
 #define RT_SPAWNQ_H
 

@@ -15,9 +15,9 @@ void context_switch(void **save_sp, void *load_sp);
  * (aligned to 16). entry must not return. */
 void context_start(void **save_sp, void *stack_top, void (*entry)(void *arg), void *arg);
 
-/* Calls `fn(arg)` in such a way that an unwinder started in it continues in the context that was left
- * at `sp`, as if that had made the call. That context must not be entered meanwhile; it is only
- * read. */
+/* Calls `fn(arg)` in such a way that an unwinder started in it continues in the context that was
+ * left at `sp`, as if that had made the call. That context must not be entered meanwhile; it is
+ * only read. */
 void context_visit(const void *sp, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -23,7 +23,7 @@ struct object {
     const void *base; /* where the object is loaded */
     const char *map;
     size_t bytes;
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     size_t count;
     const char *names;
     size_t names_bytes;

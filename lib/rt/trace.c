@@ -1,5 +1,6 @@
 /* trace.c: the execution trace: a buffer a processor, written out as the JSON that Perfetto and
- * Chrome read. Its times are microseconds since the trace began; a "thread" in it is a processor. */
+ * Chrome read. Its times are microseconds since the trace began; a "thread" in it is a processor.
+ */
 #include "trace.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <weft/debug.h>
-
 
 enum { EVENTS_MAX = 1 << 20 };
 
@@ -59,7 +59,8 @@ static void record(struct proc *p, enum kind kind, uint64_t id, unsigned reason)
                               memory_order_relaxed);
         return;
     }
-    b->events[n] = (struct event){.at = weft_now(), .id = id, .kind_and_reason = kind | reason << 8};
+    b->events[n] = (struct event){
+        .at = weft_now(), .id = id, .kind_and_reason = kind | reason << 8};
     atomic_store_explicit(&b->count, n + 1, memory_order_release); /* pairs: write_proc */
 }
 
@@ -171,9 +172,7 @@ static void write_proc(FILE *f, const struct proc *p, const struct trace_buffer 
             write_instant(f, p->index, e, "ready");
             write_arrow(f, 's', p->index, e);
             break;
-        case STEAL:
-            write_instant(f, p->index, e, "steal from processor");
-            break;
+        case STEAL: write_instant(f, p->index, e, "steal from processor"); break;
         }
     }
     if (running) /* still runs as the trace ends */

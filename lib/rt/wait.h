@@ -6,8 +6,8 @@
  *   RUNNING -> how it ended    the context or the deadline came first: it goes on at once
  *   PARKED  -> how it ended    whoever wins the swap wakes it
  *
- * Nodes put a waiter into the queues of what it waits for, each under that thing's lock. The lock is
- * held from the node's entry until the waiter is PARKED, so that who finds a node under the lock
+ * Nodes put a waiter into the queues of what it waits for, each under that thing's lock. The lock
+ * is held from the node's entry until the waiter is PARKED, so that who finds a node under the lock
  * finds a waiter that can be woken, or one that was woken by somebody else. A node stays readable
  * until its owner has taken that lock again, or was woken through this very node. */
 #ifndef RT_WAIT_H
@@ -68,8 +68,8 @@ uint32_t waiter_park(struct waiter *w, void (*unlock)(void *arg), void *unlock_a
 /* What a waiting call returns when its wait was not ended by what it waited for. */
 int waiter_error(const struct waiter *w, uint32_t word);
 
-/* Tries to end a parked waiter's wait with `word`. Returns whether the caller did: then he, and only
- * he, calls waiter_wake in the end. Under the lock of the node's queue. */
+/* Tries to end a parked waiter's wait with `word`. Returns whether the caller did: then he, and
+ * only he, calls waiter_wake in the end. Under the lock of the node's queue. */
 static inline bool waiter_claim(struct waiter *w, uint32_t word)
 {
     if (!w->is_shared) { /* relaxed: the lock orders it */
@@ -131,8 +131,8 @@ static inline void wait_queue_remove(struct wait_queue *q, struct wait_node *n)
         q->last = n->prev;
 }
 
-/* Takes the first node whose wait the caller can end off the queue, and ends it with the node's code
- * plus `add`. NULL when there is none. */
+/* Takes the first node whose wait the caller can end off the queue, and ends it with the node's
+ * code plus `add`. NULL when there is none. */
 static inline struct wait_node *wait_queue_claim(struct wait_queue *q, uint32_t add)
 {
     struct wait_node *n;

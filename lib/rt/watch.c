@@ -46,8 +46,8 @@ static struct {
 bool machine_keeps_proc(struct machine *m)
 {
     uint8_t asked = SEIZE_ASKED;
-    if (atomic_compare_exchange_strong_explicit(&m->seize, &asked, SEIZE_NONE,
-                                                memory_order_acq_rel, memory_order_acquire) ||
+    if (atomic_compare_exchange_strong_explicit(&m->seize, &asked, SEIZE_NONE, memory_order_acq_rel,
+                                                memory_order_acquire) ||
         asked != SEIZE_TAKEN)
         return asked != SEIZE_AWAY;
     m->proc = NULL;
@@ -188,8 +188,7 @@ int watch_start(void)
     sigset_t all, old;
     memset(watch.seen, 0, sizeof watch.seen);
     atomic_store_explicit(&watch.is_stopping, false, memory_order_relaxed);
-    watch.can_seize =
-        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    watch.can_seize = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = -pthread_create(&watch.thread, NULL, watch_thread, NULL);

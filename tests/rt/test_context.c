@@ -109,7 +109,8 @@ static void wait_one(void *arg)
 
 static void waits_init(struct waits *w)
 {
-    *w = (struct waits){.bare = weft_chan_new(sizeof(int), 0), .full = weft_chan_new(sizeof(int), 1)};
+    *w = (struct waits){.bare = weft_chan_new(sizeof(int), 0),
+                        .full = weft_chan_new(sizeof(int), 1)};
     w->barrier = (weft_barrier)WEFT_BARRIER_INIT(2);
     cr_assert_eq(weft_chan_send(w->full, &(int){0}), 0);
     weft_mutex_lock(&w->mutex);

@@ -5,9 +5,9 @@
  * come out in the order in which they went in. The sender closes: what is buffered is still
  * received, then receivers get -EPIPE.
  *
- * All of these may be called from an OS thread outside the runtime, too: it blocks where a coroutine
- * parks. A coroutine waits under its current context; a call that need not wait does not look at
- * it. */
+ * All of these may be called from an OS thread outside the runtime, too: it blocks where a
+ * coroutine parks. A coroutine waits under its current context; a call that need not wait does not
+ * look at it. */
 #ifndef WEFT_CHAN_H
 #define WEFT_CHAN_H
 
@@ -36,8 +36,8 @@ WEFT_API WEFT_MUST_USE int weft_chan_send(weft_chan *ch, const void *value);
  * Returns 0; -EPIPE when the channel is closed and drained; -ECANCELED, -ETIMEDOUT. */
 WEFT_API WEFT_MUST_USE int weft_chan_recv(weft_chan *ch, void *ret_value);
 
-/* The same until `deadline`, a point of weft_now(): -ETIMEDOUT then; -ENOMEM when there is no memory
- * for a timer. */
+/* The same until `deadline`, a point of weft_now(): -ETIMEDOUT then; -ENOMEM when there is no
+ * memory for a timer. */
 WEFT_API WEFT_MUST_USE int weft_chan_send_until(weft_chan *ch, const void *value, int64_t deadline);
 WEFT_API WEFT_MUST_USE int weft_chan_recv_until(weft_chan *ch, void *ret_value, int64_t deadline);
 
@@ -122,7 +122,8 @@ template <typename... Cases> int weft_select(Cases... cases)
         ch.chan = weft_chan_new(sizeof(type), capacity);                                           \
         return ch;                                                                                 \
     }                                                                                              \
-    static inline __attribute__((unused)) WEFT_MUST_USE int name##_send(name ch, const type *value) \
+    static inline __attribute__((unused))                                                          \
+    WEFT_MUST_USE int name##_send(name ch, const type *value)                                      \
     {                                                                                              \
         return weft_chan_send(ch.chan, value);                                                     \
     }                                                                                              \

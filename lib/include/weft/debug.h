@@ -13,24 +13,24 @@ extern "C" {
 
 /* What has been counted since weft_run began, of one processor or of all. */
 typedef struct weft_stats {
-    uint64_t spawned;  /* coroutines, by coroutines that ran on it */
-    uint64_t switches; /* times that a coroutine was entered */
-    uint64_t steals;   /* times that work was taken from another processor */
+    uint64_t spawned;   /* coroutines, by coroutines that ran on it */
+    uint64_t switches;  /* times that a coroutine was entered */
+    uint64_t steals;    /* times that work was taken from another processor */
     uint64_t hand_offs; /* times that it was taken from a coroutine that held it long, or given away
                          * by weft_blocking */
-    uint64_t polls; /* looks into its netpoller */
-    uint32_t queued; /* tasks in its run queue now; of all: also those in the shared one */
-    int threads;     /* of all: threads that run coroutines, or rest */
+    uint64_t polls;     /* looks into its netpoller */
+    uint32_t queued;    /* tasks in its run queue now; of all: also those in the shared one */
+    int threads;        /* of all: threads that run coroutines, or rest */
 } weft_stats;
 
 /* Gives the counters of processor `proc` (0 to weft_num_procs() - 1), or of all together (-1), in
  * *ret_stats. Returns 0; -EINVAL; -ESRCH when no runtime runs. Never parks; any thread. */
 WEFT_API int weft_get_stats(int proc, weft_stats *ret_stats);
 
-/* Writes the list of all coroutines to the descriptor `fd`: id, name, state, what each waits for and
- * since when, where it was spawned, and its back trace. Coroutines go on meanwhile; one whose stack
- * is being read waits for the moment. Returns 0; -ESRCH when no runtime runs; -EIO. Any thread;
- * blocks it. */
+/* Writes the list of all coroutines to the descriptor `fd`: id, name, state, what each waits for
+ * and since when, where it was spawned, and its back trace. Coroutines go on meanwhile; one whose
+ * stack is being read waits for the moment. Returns 0; -ESRCH when no runtime runs; -EIO. Any
+ * thread; blocks it. */
 WEFT_API int weft_dump(int fd);
 
 /* Records what the scheduler does (who runs where, parks, wakes, steals) until weft_trace_stop,

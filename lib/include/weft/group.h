@@ -20,11 +20,11 @@ extern "C" {
 
 /* A zero field means its default. */
 typedef struct weft_group_opts {
-    int limit;        /* children at once; default: no limit */
-    int64_t timeout;  /* nanoseconds until the group's context ends; default: none of its own */
-    int *results;     /* where what the i-th child returned goes; default: nowhere */
-    int max_results;  /* room there; later children's results are dropped */
-    int keeps_going;  /* not 0: an error does not cancel the others */
+    int limit;       /* children at once; default: no limit */
+    int64_t timeout; /* nanoseconds until the group's context ends; default: none of its own */
+    int *results;    /* where what the i-th child returned goes; default: nowhere */
+    int max_results; /* room there; later children's results are dropped */
+    int keeps_going; /* not 0: an error does not cancel the others */
 } weft_group_opts;
 
 /* Fields are private. */

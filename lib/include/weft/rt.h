@@ -35,9 +35,9 @@ typedef struct weft_run_opts {
  * Other coroutines that have not ended by then are dropped where they stand. One runtime a process
  * at a time.
  * Returns what main_fn returned; -EBUSY when a runtime is running already; -ENOMEM or -EAGAIN
- * when threads or memory for it cannot be had; -EDEADLK, with a report on stderr, when all coroutines
- * wait for each other and nothing outside could wake one. Blocks the calling thread, which runs no
- * coroutine itself; not from a coroutine. */
+ * when threads or memory for it cannot be had; -EDEADLK, with a report on stderr, when all
+ * coroutines wait for each other and nothing outside could wake one. Blocks the calling thread,
+ * which runs no coroutine itself; not from a coroutine. */
 WEFT_API int weft_run(int (*main_fn)(void *arg), void *arg);
 
 /* weft_run with options; -EINVAL when one is out of its range. */

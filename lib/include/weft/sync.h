@@ -1,8 +1,8 @@
 /* weft/sync.h: what coroutines share: wait groups, mutexes, read-write locks, conditions, once,
  * semaphores, barriers.
  *
- * All of them are plain structs that live where their owner puts them, start as their _INIT, hold no
- * other memory and need no destruction; nobody may use one when it goes away. Their fields are
+ * All of them are plain structs that live where their owner puts them, start as their _INIT, hold
+ * no other memory and need no destruction; nobody may use one when it goes away. Their fields are
  * private. All of them may be used from an OS thread outside the runtime, too: it blocks where a
  * coroutine parks.
  *
@@ -124,9 +124,9 @@ typedef struct weft_cond {
         0, NULL, NULL                                                                              \
     }
 
-/* Gives `m` back and waits to be signalled, in one step; has taken m again when it returns, whatever
- * it returns. There are no spurious wake-ups, but what was signalled may be gone again: check it in
- * a loop. Returns 0; -ECANCELED, -ETIMEDOUT. Parks. */
+/* Gives `m` back and waits to be signalled, in one step; has taken m again when it returns,
+ * whatever it returns. There are no spurious wake-ups, but what was signalled may be gone again:
+ * check it in a loop. Returns 0; -ECANCELED, -ETIMEDOUT. Parks. */
 WEFT_API WEFT_MUST_USE int weft_cond_wait(weft_cond *c, weft_mutex *m);
 
 /* The same until `deadline`: -ETIMEDOUT then; -ENOMEM. */

@@ -11,8 +11,8 @@ extern "C" {
 
 typedef struct weft_timer weft_timer;
 
-/* Makes a timer, not yet set, that runs `fn(arg)` in a coroutine of its own each time it fires. NULL
- * when memory is out. The caller owns it: weft_timer_free. Never parks. */
+/* Makes a timer, not yet set, that runs `fn(arg)` in a coroutine of its own each time it fires.
+ * NULL when memory is out. The caller owns it: weft_timer_free. Never parks. */
 WEFT_API weft_timer *weft_timer_new(void (*fn)(void *arg), void *arg);
 
 /* Sets the timer, whether or not it was set: it fires `delay` nanoseconds from now, and then every
