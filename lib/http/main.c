@@ -16,7 +16,7 @@ static const int64_t DRAIN_LOOK_NS = 5 * WEFT_MS;
 
 struct service {
     struct http_server server;
-    struct listener *listeners[WEFT_MAX_LISTEN];
+    struct listener *listeners[2 * WEFT_MAX_LISTEN];
     int n_listeners;
     int signal_fd;
     int status;
@@ -44,6 +44,13 @@ static int refuse(const char *what, const char *about, int rc)
     return STATUS_REFUSED;
 }
 
+static int refuse_fd(int fd, int rc)
+{
+    fprintf(stderr, "weft: cannot listen on descriptor %d: %s\n", fd,
+            rc == -EINVAL ? "it is no listening stream socket" : strerror(-rc));
+    return STATUS_REFUSED;
+}
+
 static int open_listeners(struct service *s)
 {
     for (int i = 0; i < WEFT_MAX_LISTEN && s->server.opts.listen[i]; i++) {
@@ -51,6 +58,13 @@ static int open_listeners(struct service *s)
         int rc = listener_open(address, &s->listeners[s->n_listeners]);
         if (rc < 0)
             return refuse("cannot listen on ", address, rc);
+        s->n_listeners++;
+    }
+    for (int i = 0; i < s->server.opts.n_listen_fds; i++) {
+        int fd = s->server.opts.listen_fds[i];
+        int rc = listener_adopt(fd, &s->listeners[s->n_listeners]);
+        if (rc < 0)
+            return refuse_fd(fd, rc);
         s->n_listeners++;
     }
     if (s->n_listeners)
@@ -75,16 +89,17 @@ static void interrupt(weft_conn *c, void *server)
         conn_interrupt(c);
 }
 
-/* Accepting stops, idle connections close, requests in flight finish within the drain timeout. A
- * second signal ends the wait. */
+/* Accepting stops, idle connections close after the grace, requests in flight finish within the
+ * drain timeout. A second signal ends the wait. */
 static void drain(struct service *s, struct poll_desc *signals)
 {
     for (int i = 0; i < s->n_listeners; i++)
         listener_stop(s->listeners[i]);
     atomic_store_explicit(&s->server.is_draining, true, memory_order_release);
-    int64_t until = weft_now() + s->server.opts.drain_timeout;
+    int64_t began = weft_now(), until = began + s->server.opts.drain_timeout;
     for (;;) {
-        conn_each(interrupt, &s->server); /* again: one may have become idle meanwhile */
+        if (weft_now() - began >= s->server.opts.drain_grace)
+            conn_each(interrupt, &s->server); /* again: one may have become idle meanwhile */
         int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
         if (active == 0)
             return;

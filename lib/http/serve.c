@@ -71,7 +71,7 @@ static void finish(weft_http *h, enum next how)
 static enum next serve_request(weft_http *h)
 {
     struct http_server *s = h->server;
-    h->keeps_alive = llhttp_should_keep_alive(&h->head.parser);
+    h->keeps_alive = llhttp_should_keep_alive(&h->head.parser) && !is_draining(s);
     h->is_head_request = h->head.parser.method == HTTP_HEAD;
     h->endpoint = NULL;
     answer_begin(h);
@@ -122,8 +122,6 @@ static enum next read_head(weft_http *h, int64_t *header_until)
     if (!has_begun) {
         h->head_at = h->in_at = h->in_len = 0;
         *header_until = 0;
-        if (is_draining(h->server))
-            return NEXT_CLOSE;
         if (h->conn->is_drained)
             return NEXT_IDLE;
     } else if (*header_until == 0) {
@@ -251,6 +249,7 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
                     o->max_headers <= HEAD_MAX_HEADERS && o->max_connections > 0 &&
                     o->max_body >= 0 && o->threads >= 0 && o->threads <= 256 &&
                     o->header_timeout > 0 && o->body_timeout > 0 && o->idle_timeout > 0 &&
-                    o->write_timeout > 0 && o->drain_timeout > 0;
+                    o->write_timeout > 0 && o->drain_timeout > 0 && o->drain_grace >= 0 &&
+                    o->n_listen_fds >= 0 && o->n_listen_fds <= WEFT_MAX_LISTEN;
     return is_valid ? 0 : -EINVAL;
 }

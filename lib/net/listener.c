@@ -1,11 +1,13 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <weft/context.h>
 #include <weft/rt.h>
 #include <weft/sync.h>
 #include <unistd.h>
@@ -28,8 +30,10 @@ struct listener {
     void (*on_conn)(weft_conn *c, void *arg);
     void *arg;
     weft_wg accepting; /* one while the coroutine runs */
+    weft_ctx *ctx;     /* the coroutine's; ends with listener_stop */
     _Atomic(bool) is_stopping;
     bool is_started;
+    bool is_adopted; /* somebody else may accept from it too */
 };
 
 /* A socket file that nobody listens behind any more is in the way of bind. */
@@ -66,6 +70,26 @@ static int bind_and_listen(int fd, const union address *address, socklen_t len)
     return 0;
 }
 
+/* A listener over a socket that listens; NULL when memory is out. */
+static struct listener *listener_new(int fd, const union address *address)
+{
+    struct listener *l = calloc(1, sizeof *l);
+    struct poll_desc *desc = poll_new(fd);
+    if (!l || !desc) {
+        poll_free(desc);
+        free(l);
+        return NULL;
+    }
+    l->fd = fd;
+    l->desc = desc;
+    socklen_t size = sizeof l->address;
+    l->address = *address;
+    if (address->any.sa_family != AF_UNIX)
+        getsockname(fd, &l->address.any, &size);
+    address_format(&l->address, l->text, sizeof l->text);
+    return l;
+}
+
 int listener_open(const char *address, struct listener **ret_listener)
 {
     union address parsed;
@@ -81,22 +105,40 @@ int listener_open(const char *address, struct listener **ret_listener)
     }
     if (fd < 0)
         return -errno;
-    struct listener *l = calloc(1, sizeof *l);
-    struct poll_desc *desc = poll_new(fd);
-    int rc = l && desc ? bind_and_listen(fd, &parsed, (socklen_t)len) : -ENOMEM;
-    if (rc < 0) {
+    int rc = bind_and_listen(fd, &parsed, (socklen_t)len);
+    struct listener *l = rc == 0 ? listener_new(fd, &parsed) : NULL;
+    if (!l) {
         close(fd);
-        poll_free(desc);
-        free(l);
-        return rc;
+        return rc < 0 ? rc : -ENOMEM;
     }
-    l->fd = fd;
-    l->desc = desc;
-    socklen_t size = sizeof l->address;
-    l->address = parsed;
-    if (parsed.any.sa_family != AF_UNIX)
-        getsockname(fd, &l->address.any, &size);
-    address_format(&l->address, l->text, sizeof l->text);
+    *ret_listener = l;
+    return 0;
+}
+
+int listener_adopt(int fd, struct listener **ret_listener)
+{
+    union address bound;
+    int is_listening = 0, type = 0, on = 1;
+    socklen_t len = sizeof is_listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) < 0)
+        return -errno;
+    len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        return -errno;
+    if (!is_listening || type != SOCK_STREAM)
+        return -EINVAL;
+    memset(&bound, 0, sizeof bound);
+    len = sizeof bound;
+    int flags = fcntl(fd, F_GETFL);
+    if (getsockname(fd, &bound.any, &len) < 0 || flags < 0 ||
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return -errno;
+    if (bound.any.sa_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* costs speed where it fails */
+    struct listener *l = listener_new(fd, &bound);
+    if (!l)
+        return -ENOMEM;
+    l->is_adopted = true;
     *ret_listener = l;
     return 0;
 }
@@ -132,6 +174,7 @@ static void accept_loop(void *arg)
 {
     struct listener *l = arg;
     bool is_exhausted = false;
+    weft_ctx *before = weft_ctx_enter(l->ctx);
     while (!atomic_load_explicit(&l->is_stopping, memory_order_acquire)) {
         int rc = accept_all(l);
         if (rc == -EAGAIN) {
@@ -148,6 +191,7 @@ static void accept_loop(void *arg)
         is_exhausted = true;
         weft_sleep(EXHAUSTED_PAUSE_NS);
     }
+    weft_ctx_leave(before);
     weft_wg_done(&l->accepting);
 }
 
@@ -156,32 +200,48 @@ int listener_start(struct listener *l, void (*on_conn)(weft_conn *c, void *arg),
     weft_assert(!l->is_started);
     l->on_conn = on_conn;
     l->arg = arg;
-    int rc = poll_open(l->desc, proc_near());
+    int rc = weft_ctx_new(NULL, WEFT_NO_DEADLINE, &l->ctx);
     if (rc < 0)
         return rc;
+    rc = poll_open(l->desc, proc_near());
+    if (rc < 0) {
+        weft_ctx_unref(l->ctx);
+        return rc;
+    }
     weft_wg_add(&l->accepting, 1);
     rc = weft_go(accept_loop, l);
     if (rc < 0) {
         weft_wg_done(&l->accepting);
         poll_close(l->desc);
+        weft_ctx_unref(l->ctx);
     }
     l->is_started = rc == 0;
     return rc;
 }
 
-void listener_stop(struct listener *l)
+/* Gives the socket up. The file of a unix socket that is ours goes with it. */
+static void let_go(struct listener *l)
 {
-    atomic_store_explicit(&l->is_stopping, true, memory_order_release);
-    /* Ends the queue of connections and is an edge for the coroutine that waits. */
-    shutdown(l->fd, SHUT_RDWR);
-    if (l->is_started)
-        weft_wg_wait(&l->accepting);
-    l->is_started = false;
-    poll_close(l->desc);
     close(l->fd);
     l->fd = -1;
-    if (l->address.any.sa_family == AF_UNIX)
+    if (l->address.any.sa_family == AF_UNIX && !l->is_adopted)
         unlink(l->address.un.sun_path);
+}
+
+void listener_stop(struct listener *l)
+{
+    bool is_accepting = l->is_started;
+    atomic_store_explicit(&l->is_stopping, true, memory_order_release);
+    if (!l->is_adopted)
+        shutdown(l->fd, SHUT_RDWR); /* ends the queue of connections */
+    if (is_accepting) {
+        weft_ctx_cancel(l->ctx);
+        weft_wg_wait(&l->accepting);
+        weft_ctx_unref(l->ctx);
+        poll_close(l->desc);
+    }
+    l->is_started = false;
+    let_go(l);
 }
 
 void listener_free(struct listener *l)
@@ -189,11 +249,8 @@ void listener_free(struct listener *l)
     if (!l)
         return;
     weft_assert(!l->is_started);
-    if (l->fd >= 0) {
-        close(l->fd);
-        if (l->address.any.sa_family == AF_UNIX)
-            unlink(l->address.un.sun_path);
-    }
+    if (l->fd >= 0)
+        let_go(l);
     poll_free(l->desc);
     free(l);
 }

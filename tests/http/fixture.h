@@ -37,18 +37,24 @@ static inline void *fixture_serve(void *arg)
     return NULL;
 }
 
-/* Serves f->app with f->opts until fixture_stop. */
-static inline void fixture_start(struct fixture *f)
+/* Serves f->app with f->opts, whose addresses are set, in a thread. */
+static inline void fixture_serve_on(struct fixture *f)
 {
     char byte;
-    snprintf(f->address, sizeof f->address, "unix:/tmp/weft-test-%d.sock", (int)getpid());
-    f->opts.listen[0] = f->address;
     f->opts.quiet = 1;
     f->opts.on_ready = fixture_ready;
     f->opts.on_ready_arg = f;
     cr_assert_eq(pipe(f->ready), 0);
     cr_assert_eq(pthread_create(&f->thread, NULL, fixture_serve, f), 0);
     cr_assert_eq(read(f->ready[0], &byte, 1), 1);
+}
+
+/* Serves f->app with f->opts until fixture_stop. */
+static inline void fixture_start(struct fixture *f)
+{
+    snprintf(f->address, sizeof f->address, "unix:/tmp/weft-test-%d.sock", (int)getpid());
+    f->opts.listen[0] = f->address;
+    fixture_serve_on(f);
 }
 
 /* Drains the server; it must end well. */

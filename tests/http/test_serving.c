@@ -188,6 +188,63 @@ Test(serving, a_drain_finishes_what_is_in_flight, .timeout = 60)
     close(busy);
 }
 
+/* A socket that listens on `f`'s address, as a supervisor hands one on. */
+static int listening_socket(struct fixture *f)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    snprintf(f->address, sizeof f->address, "unix:/tmp/weft-adopted-%d.sock", (int)getpid());
+    memcpy(un.sun_path, f->address + 5, strlen(f->address + 5));
+    unlink(un.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+    cr_assert_eq(listen(fd, 16), 0);
+    return fd;
+}
+
+Test(serving, an_adopted_socket_outlives_a_drain_that_lets_idle_clients_ask_once_more,
+     .timeout = 60)
+{
+    static const char request[] = "GET /teapot HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct fixture f = {.app = site(), .opts = {.drain_grace = 30 * WEFT_SEC}};
+    int mine = listening_socket(&f);
+    f.opts.listen_fds[0] = dup(mine);
+    f.opts.n_listen_fds = 1;
+    fixture_serve_on(&f);
+
+    int idle = client_open(&f);
+    char answer[512] = "";
+    client_send(idle, request, sizeof request - 1);
+    cr_assert_gt(recv(idle, answer, sizeof answer - 1, 0), 0);
+    cr_expect(!strstr(answer, "Connection: close"), "%s", answer);
+
+    kill(getpid(), SIGTERM);
+    while (!strstr(answer, "Connection: close")) { /* once the signal has been seen */
+        memset(answer, 0, sizeof answer);
+        client_send(idle, request, sizeof request - 1);
+        cr_assert_gt(recv(idle, answer, sizeof answer - 1, 0), 0, "no request is lost");
+    }
+    cr_expect_eq(recv(idle, answer, sizeof answer, 0), 0);
+    close(idle);
+    pthread_join(f.thread, NULL);
+    cr_expect_eq(f.status, 0);
+
+    int after = client_open(&f); /* still listened to, by us */
+    close(after);
+    close(mine);
+    unlink(f.address + 5);
+    weft_app_free(f.app);
+}
+
+Test(serving, a_descriptor_that_does_not_listen_is_refused)
+{
+    int pair[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    weft_serve_opts opts = {.listen_fds = {pair[0]}, .n_listen_fds = 1};
+    weft_app *app = site();
+    cr_expect_eq(weft_app_main_opts(app, &opts), 2);
+    weft_app_free(app);
+}
+
 Test(serving, wrong_routes_are_refused_at_start)
 {
     weft_serve_opts opts = {.listen = {"127.0.0.1:0"}};

@@ -61,23 +61,30 @@ enum { WEFT_MAX_LISTEN = 16 };
  * nanoseconds, sizes bytes. */
 typedef struct weft_serve_opts {
     const char *listen[WEFT_MAX_LISTEN]; /* host:port, [ipv6]:port, :port or unix:PATH */
-    int threads;                         /* processors; default weft_default_procs() */
-    int quiet;                           /* 1: do not print the address on start */
-    int64_t max_body;                    /* request body; default 1 MB */
-    size_t max_header_bytes;             /* request line and headers; default and at most 16 KB */
-    int max_headers;                     /* header lines; default and at most 100 */
-    int max_connections;                 /* default: descriptors allowed, less a reserve */
-    int64_t header_timeout;      /* from a request's first byte to its head's end; default 10 s */
-    int64_t body_timeout;        /* a wait for the next bytes of a body; default 20 s */
-    int64_t idle_timeout;        /* keep-alive between requests; default 75 s */
-    int64_t write_timeout;       /* a wait for the client to take bytes; default 30 s */
-    int64_t drain_timeout;       /* requests in flight at shutdown; default 10 s */
+    int listen_fds[WEFT_MAX_LISTEN]; /* sockets that listen already, from a supervisor or systemd;
+                                      * taken over, but others may go on accepting from them */
+    int n_listen_fds;
+    int threads;             /* processors; default weft_default_procs() */
+    int quiet;               /* 1: do not print the address on start */
+    int64_t max_body;        /* request body; default 1 MB */
+    size_t max_header_bytes; /* request line and headers; default and at most 16 KB */
+    int max_headers;         /* header lines; default and at most 100 */
+    int max_connections;     /* default: descriptors allowed, less a reserve */
+    int64_t header_timeout;  /* from a request's first byte to its head's end; default 10 s */
+    int64_t body_timeout;    /* a wait for the next bytes of a body; default 20 s */
+    int64_t idle_timeout;    /* keep-alive between requests; default 75 s */
+    int64_t write_timeout;   /* a wait for the client to take bytes; default 30 s */
+    int64_t drain_timeout;   /* requests in flight at shutdown; default 10 s */
+    int64_t
+        drain_grace; /* at shutdown an idle keep-alive connection may send one more request, which
+                      * is answered with Connection: close, for so long; default 0: it is closed
+                      * at once, and a client that sends just then has lost his request */
     void (*on_ready)(void *arg); /* called once, when it accepts connections */
     void *on_ready_arg;
 } weft_serve_opts;
 
 /* Serves `app` on one address until SIGTERM or SIGINT, then drains: accepting stops, requests in
- * flight finish (bounded), idle connections close.
+ * flight finish (bounded), idle connections close (see drain_grace).
  * Returns an exit status: 0; 1 when serving failed; 2 when it could not start (said on stderr in
  * one line). Blocks the calling thread. Frees nothing. */
 WEFT_API int weft_app_main(weft_app *app, const char *address);
