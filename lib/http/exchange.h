@@ -90,6 +90,7 @@ struct weft_http {
     bool keeps_alive;
     bool is_cut;
     bool is_chunked;
+    bool is_upgraded; /* the handler had the socket: nothing of HTTP follows */
     int status;
     int result;        /* the last error or status that was made an answer */
     int64_t sent_body; /* for logs */

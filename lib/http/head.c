@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "assert.h"
+#include "token.h"
 
 static struct head *head_of(llhttp_t *parser)
 {
@@ -112,15 +113,6 @@ void head_begin(struct head *head, uint32_t max_bytes, uint16_t max_headers)
     head->body_span = (weft_str){NULL, 0};
 }
 
-static bool is_token(const char *at, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if ((at[i] == 0 || !strchr("!#$%&'*+-.^_`|~", at[i])) && !(at[i] >= '0' && at[i] <= '9') &&
-            !((at[i] | 32) >= 'a' && (at[i] | 32) <= 'z'))
-            return false;
-    return len > 0;
-}
-
 /* The status for what the parser refused. An unknown method is 501 if it could be one (RFC 9110
  * section 9.1), a version of another major number 505 (section 15.6.6), else 400. */
 static int refusal(const struct head *head, size_t len)
@@ -128,7 +120,7 @@ static int refusal(const struct head *head, size_t len)
     switch (llhttp_get_errno(&head->parser)) {
     case HPE_INVALID_METHOD: {
         const char *space = memchr(head->base, ' ', len);
-        return space && is_token(head->base, (size_t)(space - head->base)) ? 501 : 400;
+        return space && token_is((weft_str){head->base, (size_t)(space - head->base)}) ? 501 : 400;
     }
     case HPE_INVALID_VERSION: {
         const char *end = memchr(head->base, '\n', len);
@@ -177,6 +169,21 @@ weft_str head_find(const struct head *head, const char *name, size_t name_len)
         }
     }
     return (weft_str){NULL, 0};
+}
+
+bool head_lists(const struct head *head, const char *name, weft_str token)
+{
+    size_t name_len = strlen(name);
+    for (unsigned i = 0; i < head->header_count; i++) {
+        const struct head_header *h = &head->headers[i];
+        if (h->name.len != name_len || strncasecmp(head->base + h->name.at, name, name_len) != 0)
+            continue;
+        weft_str rest = head_slice(head, h->value), element;
+        while (token_list_next(&rest, &element))
+            if (token_eq(element, token))
+                return true;
+    }
+    return false;
 }
 
 /* uri-host [ ":" port ] (RFC 9110 section 7.2), or empty where there is no authority. */

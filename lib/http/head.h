@@ -62,6 +62,9 @@ int head_check(struct head *head);
 /* The value of the first header of that name (given in lower case); {NULL, 0} when absent. */
 weft_str head_find(const struct head *head, const char *name, size_t name_len);
 
+/* Whether any header of that name (in lower case) has `token`, in any case, in its list. */
+bool head_lists(const struct head *head, const char *name, weft_str token);
+
 static inline weft_str head_slice(const struct head *head, struct head_span span)
 {
     weft_str s = {head->base + span.at, span.len};

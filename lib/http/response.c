@@ -8,6 +8,7 @@
 #include "assert.h"
 #include "exchange.h"
 #include "jsonfmt.h"
+#include "token.h"
 
 /* What a head takes beside the user's headers. */
 enum { HEAD_ROOM = 320 };
@@ -17,6 +18,7 @@ void answer_begin(weft_http *h)
     h->answer = ANSWER_NONE;
     h->is_cut = false;
     h->is_chunked = false;
+    h->is_upgraded = false;
     h->status = 200;
     h->headers = NULL;
     h->last_header = &h->headers;
@@ -26,20 +28,6 @@ void answer_begin(weft_http *h)
 }
 
 /* ---- headers ---- */
-
-static bool is_token(const char *name)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    if (!*name)
-        return false;
-    for (; *name; name++) {
-        char lower = (char)(*name | 32);
-        if (!(lower >= 'a' && lower <= 'z') && !(*name >= '0' && *name <= '9') &&
-            !strchr(others, *name))
-            return false;
-    }
-    return true;
-}
 
 /* Framing and Date are weft's own: two voices on where a message ends are how smuggling starts. */
 static bool is_ours(const char *name)
@@ -68,7 +56,8 @@ static int header_put(weft_http *h, const char *name, weft_str value, bool repla
     size_t name_len = strlen(name);
     if (h->answer == ANSWER_OPEN || h->answer == ANSWER_SENT)
         return -EALREADY;
-    if (!is_token(name) || name_len > 256 || is_ours(name) || value.len > 8192)
+    if (!token_is((weft_str){name, name_len}) || name_len > 256 || is_ours(name) ||
+        value.len > 8192)
         return -EINVAL;
     for (size_t i = 0; i < value.len; i++) { /* obs-text is allowed, control characters are not */
         unsigned char ch = (unsigned char)value.ptr[i];

@@ -87,6 +87,8 @@ static enum next serve_request(weft_http *h)
     enum next next = NEXT_REQUEST;
     if (!h->is_body_done && !body_drain(h))
         next = NEXT_LINGER;
+    else if (h->is_upgraded) /* what was written last must arrive */
+        next = NEXT_LINGER;
     else if (!h->keeps_alive)
         next = h->in_at < h->in_len ? NEXT_LINGER : NEXT_CLOSE;
     if (h->is_cut || h->out_error)

@@ -10,6 +10,7 @@
 #include <weft/http.h>
 #include <weft/net.h>
 #include <weft/rt.h>
+#include <weft/stream.h>
 #include <weft/sync.h>
 #include <weft/timer.h>
 
