@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+import rt
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(os.path.dirname(HERE), "build", "release")
 SERVER_CPU, CLIENT_CPU = 0, max(0, min(1, (os.cpu_count() or 1) - 1))
@@ -208,19 +210,7 @@ def bench_syscalls(args):
 
 
 def bench_rt(args):
-    program = os.path.join(BUILD, "bench", "rt_bench")
-    rounds = 1 if args.quick else 5
-    for procs in ("1", "2"):
-        values = {}
-        for _ in range(rounds):
-            text = subprocess.run([program], capture_output=True, text=True, check=True,
-                                  env={**os.environ, "WEFT_MAXPROCS": procs}).stdout
-            for line in text.splitlines():
-                name, ns = line.split("\t")
-                values.setdefault(name, []).append(float(ns))
-        print(f"{procs} processor{'s' if procs != '1' else ''}, ns an operation")
-        for name, all_ns in values.items():
-            print(f"  {name:20}{spread(all_ns, 1):>30}")
+    rt.bench(args.quick, args.figures)
 
 
 SCENARIOS = {"floor": bench_floor, "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt}
@@ -232,7 +222,10 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a smoke, not a measurement")
     parser.add_argument("--peers", default="floor,weft,nginx",
                         help="of floor, weft and nginx; what is not installed is left out")
+    parser.add_argument("--figures", default="", metavar="NAME,...",
+                        help="of rt: only these; build/release/bench/rt_bench names them")
     args = parser.parse_args()
+    args.figures = [name for name in args.figures.split(",") if name]
     for name in args.names:
         if name not in SCENARIOS:
             parser.error(f"no scenario '{name}'; there are {', '.join(SCENARIOS)}")

@@ -1,25 +1,36 @@
-/* rt_bench.c: what the runtime's primitives cost, on the public headers.
- * usage: rt_bench [NAME...]; prints name<TAB>ns_per_op; WEFT_MAXPROCS sets the processors. */
-#include <stdio.h>
-#include <weft/weft.h>
+/* spawn.c: spawning, ending and yielding. */
+#include "bench.h"
 
-enum { SPAWNS = 1000000, YIELDS = 2000000, SLEEPERS = 1000000, FIB_OF = 22 };
+enum { SPAWNS = 1000000, ONES = 500000, YIELDS = 2000000, FIB_OF = 22 };
 
 static void done(void *arg)
 {
     weft_wg_done(arg);
 }
 
-/* Spawns one and waits for it. */
+/* Spawns a million, then waits for them. */
 static int64_t spawn_join(void)
 {
     weft_wg wg = WEFT_WG_INIT;
-    for (int i = 0; i < SPAWNS; i++) {
+    weft_wg_add(&wg, SPAWNS);
+    for (int i = 0; i < SPAWNS; i++)
+        if (weft_go(done, &wg) != 0)
+            return -1;
+    weft_wg_wait(&wg);
+    return SPAWNS;
+}
+
+/* Spawns one and waits for it, time and again. */
+static int64_t spawn_one(void)
+{
+    for (int i = 0; i < ONES; i++) {
+        weft_wg wg = WEFT_WG_INIT;
         weft_wg_add(&wg, 1);
-        weft_go(done, &wg);
+        if (weft_go(done, &wg) != 0)
+            return -1;
         weft_wg_wait(&wg);
     }
-    return SPAWNS;
+    return ONES;
 }
 
 static void yield_often(void *arg)
@@ -29,7 +40,7 @@ static void yield_often(void *arg)
     weft_wg_done(arg);
 }
 
-/* Two that yield to each other. */
+/* Two that yield, to each other where there is one processor. */
 static int64_t yield(void)
 {
     weft_wg wg = WEFT_WG_INIT;
@@ -100,63 +111,23 @@ static void fib_node(void *arg)
     weft_wg_done(f->parent);
 }
 
+/* Ten times, to be long enough to measure. */
 static int64_t fib22(void)
 {
-    int result;
-    weft_wg wg = WEFT_WG_INIT;
-    weft_wg_add(&wg, 1);
-    weft_go_copy(fib_node, &(struct fib){FIB_OF, &result, &wg}, sizeof(struct fib));
-    weft_wg_wait(&wg);
-    return result == 17711 ? 57313 : -1; /* the calls that fib(22) makes */
-}
-
-static void sleep_a_second(void *arg)
-{
-    weft_sleep(WEFT_SEC);
-    weft_wg_done(arg);
-}
-
-static int64_t sleepers_million(void)
-{
-    weft_wg wg = WEFT_WG_INIT;
-    weft_wg_add(&wg, SLEEPERS);
-    for (int i = 0; i < SLEEPERS; i++)
-        weft_go(sleep_a_second, &wg);
-    weft_wg_wait(&wg);
-    return SLEEPERS;
-}
-
-static const struct {
-    const char *name;
-    int64_t (*run)(void); /* returns how many operations that were */
-} benches[] = {
-    {"spawn_join", spawn_join},
-    {"yield", yield},
-    {"skynet", skynet},
-    {"fib22", fib22},
-    {"sleepers_million", sleepers_million},
-};
-
-enum { BENCHES = sizeof benches / sizeof *benches };
-
-static int run_one(void *arg)
-{
-    int i = *(int *)arg;
-    int64_t before = weft_now();
-    int64_t operations = benches[i].run();
-    printf("%s\t%.1f\n", benches[i].name, (double)(weft_now() - before) / (double)operations);
-    return operations > 0 ? 0 : 1;
-}
-
-int main(int argc, char **argv)
-{
-    int status = 0;
-    for (int i = 0; i < BENCHES; i++) {
-        int is_wanted = argc == 1;
-        for (int k = 1; k < argc; k++)
-            is_wanted |= strcmp(argv[k], benches[i].name) == 0;
-        if (is_wanted)
-            status |= weft_run(run_one, &i);
+    enum { TIMES = 10, CALLS = 57313 }; /* the calls that fib(22) makes */
+    for (int i = 0; i < TIMES; i++) {
+        int result;
+        weft_wg wg = WEFT_WG_INIT;
+        weft_wg_add(&wg, 1);
+        weft_go_copy(fib_node, &(struct fib){FIB_OF, &result, &wg}, sizeof(struct fib));
+        weft_wg_wait(&wg);
+        if (result != 17711)
+            return -1;
     }
-    return status;
+    return (int64_t)TIMES * CALLS;
 }
+
+const struct bench spawn_benches[] = {
+    {"spawn_join", spawn_join}, {"spawn_one", spawn_one}, {"yield", yield},
+    {"skynet", skynet},         {"fib22", fib22},         {NULL, NULL},
+};
