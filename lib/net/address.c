@@ -59,6 +59,27 @@ int address_parse(const char *text, union address *ret)
     return inet_pton(AF_INET, numeric, &ret->in.sin_addr) == 1 ? (int)sizeof ret->in : -EINVAL;
 }
 
+int address_split(const char *text, weft_str *ret_host, in_port_t *ret_port)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || !parse_port(colon + 1, ret_port))
+        return -EINVAL;
+    weft_str host = {text, (size_t)(colon - text)};
+    bool is_bracketed = host.len > 2 && text[0] == '[' && host.ptr[host.len - 1] == ']';
+    if (is_bracketed)
+        host = (weft_str){text + 1, host.len - 2};
+    bool has_colon = host.len && memchr(host.ptr, ':', host.len);
+    if (host.len == 0 || has_colon != is_bracketed)
+        return -EINVAL;
+    *ret_host = host;
+    return 0;
+}
+
+socklen_t address_len(const union address *address)
+{
+    return address->any.sa_family == AF_INET6 ? sizeof address->in6 : sizeof address->in;
+}
+
 size_t address_format(const union address *address, char *buf, size_t size)
 {
     char host[INET6_ADDRSTRLEN];

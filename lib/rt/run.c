@@ -125,6 +125,7 @@ static int run(int procs)
     if (rc == 0) {
         report_install();
         trace_init();
+        atomic_fetch_add_explicit(&rt.run, 1, memory_order_relaxed); /* nothing of it runs yet */
         atomic_store_explicit(&rt.state, RT_RUNNING, memory_order_release);
         rc = weft_go(run_main, NULL);
     }

@@ -23,10 +23,24 @@ typedef struct weft_conn weft_conn;
 
 /* Connects to an address and gives the connection in *ret_conn, which the caller closes.
  *
- * network: "tcp" (address "127.0.0.1:80", "[::1]:80") or "unix" (address a path).
- * Returns 0; -EINVAL for an address or network that cannot be read; -ECONNREFUSED, -ETIMEDOUT and
- * the other errors of connect(2); -EMFILE; -ENOMEM. Parks. */
+ * network: "tcp" (address "127.0.0.1:80", "[::1]:80", "example.org:80") or "unix" (address a path).
+ * A host's addresses are tried as RFC 8305 has it, and the first that answers wins. Names are
+ * looked up beside the processors, and kept for some seconds; "localhost" is the loopback.
+ * Returns 0; -EINVAL for an address or network that cannot be read; -ENOENT when there is no such
+ * host or path; -EAGAIN when the name service does not answer; -ECONNREFUSED, -EHOSTUNREACH and
+ * the other errors of connect(2); -ETIMEDOUT past the timeout, 30 s; -ECANCELED, -ETIMEDOUT when
+ * the context ends; -EMFILE; -ENOMEM. Only in a coroutine; parks. */
 WEFT_API int weft_dial(const char *network, const char *address, weft_conn **ret_conn);
+
+/* A zero field means its default. */
+typedef struct weft_dial_opts {
+    int64_t timeout;    /* for all of it, names included; default 30 s */
+    int64_t head_start; /* of an address over the host's next one; default 250 ms */
+} weft_dial_opts;
+
+/* weft_dial with options; -EINVAL for a negative one. */
+WEFT_API int weft_dial_with(const char *network, const char *address, const weft_dial_opts *opts,
+                            weft_conn **ret_conn);
 
 /* Reads what is there, at least one byte, at most `len`; parks while there is nothing.
  * Returns the count; 0 at the end of the stream; -ETIMEDOUT past the read deadline; -ECANCELED,
