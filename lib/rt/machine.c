@@ -10,6 +10,7 @@
 #include "machine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,16 @@
 enum { MACHINE_STACK = 256 * 1024 };
 
 static const int64_t REST_NS = 10 * WEFT_SEC;
+static const uint64_t PATIENT_SLICE_NS = 50 * WEFT_MS;
+
+/* What sched_setattr(2) takes, in its first version; glibc has no declaration of it. */
+struct sched_attr_v0 {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
 
 /* The machines of the running runtime; under the lock. */
 static struct {
@@ -46,10 +57,23 @@ static int machine_init(struct machine *m)
     pthread_attr_getstack(&attr, &low, &bytes);
     pthread_attr_destroy(&attr);
     san_fiber_init_thread(&m->fiber, low, bytes);
+    m->tid = (int)syscall(SYS_gettid);
     int rc = overflow_machine_init(m);
     if (rc == 0)
         machine_tls = m;
     return rc;
+}
+
+void machine_set_patient(struct machine *m, bool is_patient)
+{
+    struct sched_attr_v0 attr = {.size = sizeof attr};
+    /* relaxed: two that meet here both mean false in the end */
+    if (atomic_load_explicit(&m->is_patient, memory_order_relaxed) == is_patient ||
+        syscall(SYS_sched_getattr, m->tid, &attr, sizeof attr, 0) < 0 || attr.policy != SCHED_OTHER)
+        return;
+    attr.runtime = is_patient ? PATIENT_SLICE_NS : 0; /* 0: the kernel's own */
+    syscall(SYS_sched_setattr, m->tid, &attr, 0);     /* failing costs promptness, no more */
+    atomic_store_explicit(&m->is_patient, is_patient, memory_order_relaxed);
 }
 
 static void machine_done(struct machine *m)
@@ -86,8 +110,7 @@ static void *machine_thread(void *arg)
         fprintf(stderr, "weft: a thread could not be set up: %s\n", strerror(-rc));
         abort();
     }
-    if (machine_rest(m)) /* until it has its first processor */
-        machine_loop(m);
+    machine_loop(m);
     machine_done(m);
     say_end();
     return NULL;
@@ -219,6 +242,7 @@ bool machine_rest(struct machine *m)
     if (m->is_fresh) { /* who started it gives it something, or has done so */
         m->is_fresh = false;
     } else {
+        machine_set_patient(m, false);
         wakes = atomic_load_explicit(&m->wakes, memory_order_acquire);
         atomic_fetch_sub_explicit(&rt.away, 1, memory_order_release);
         lock_take(&machines.lock);

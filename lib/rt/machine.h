@@ -30,6 +30,11 @@ void machine_give(struct machine *m, struct proc *p);
  * runtime stops, or when it has rested long and ends. */
 bool machine_rest(struct machine *m);
 
+/* Gives a machine's thread a long slice of the CPU while it is away, and takes it back: where the
+ * kernel knows of it (Linux 6.12), machines with a processor then come before those that only
+ * compute as soon as they wake. Elsewhere nothing. */
+void machine_set_patient(struct machine *m, bool is_patient);
+
 /* Wakes all that rest, because the runtime stops. */
 void machines_wake(void);
 

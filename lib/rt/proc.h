@@ -90,6 +90,8 @@ struct machine {
     struct machine *next;                  /* in machines.resting or machines.unused */
     bool is_fresh;                         /* not yet at its first rest */
     bool has_thread;                       /* to be joined */
+    _Atomic(bool) is_patient;              /* has the long slice of who is away */
+    int tid;                               /* immutable once its thread runs */
 
     struct san_fiber fiber;
     pthread_t thread;

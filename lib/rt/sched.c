@@ -578,11 +578,29 @@ static void run_task(struct machine *m, struct task *task)
     }
 }
 
+/* Rests until the machine is given a processor. That was held for long, so what its timers and its
+ * poller have for it comes before what is queued. */
+static bool rest(struct machine *m)
+{
+    if (!machine_rest(m))
+        return false;
+    struct proc *p = m->proc;
+    struct task *task = poll_now(p, p);
+    if (task)
+        next_push(p, task);
+    p->polled_at = weft_now();
+    timers_run(&p->timers, p->polled_at);
+    return true;
+}
+
 void machine_loop(struct machine *m)
 {
     struct task *task;
-    while ((m->proc || machine_rest(m)) && (task = sched_next(m)))
+    bool has_proc = rest(m); /* until it has its first */
+    while (has_proc && (task = sched_next(m))) {
         run_task(m, task);
+        has_proc = m->proc || rest(m);
+    }
     if (m->is_spinning)
         spin_end(m, false);
 }

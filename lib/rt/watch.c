@@ -24,9 +24,10 @@
 #include "report.h"
 #include "trace.h"
 
-/* How long a coroutine may hold its processor, and how often the watchdog looks. */
+/* How long a coroutine may hold its processor, and how often the watchdog looks at least. */
 static const int64_t HELD_TOO_LONG_NS = 10 * WEFT_MS;
 static const int64_t LOOK_NS = 2500 * WEFT_US;
+static const int64_t LOOK_MIN_NS = 100 * WEFT_US;
 
 /* All have been idle for so long: perhaps for ever. */
 static const int64_t DEADLOCK_LOOK_NS = 20 * WEFT_MS;
@@ -83,7 +84,9 @@ static void hand_off(struct proc *p)
     if (!next)
         return;
     atomic_fetch_add_explicit(&rt.away, 1, memory_order_relaxed);
+    machine_set_patient(m, true); /* before it can find that it is away, and rest */
     if (!seize(m, p)) {
+        machine_set_patient(m, false);
         atomic_fetch_sub_explicit(&rt.away, 1, memory_order_relaxed);
         machine_give(next, NULL);
         return;
@@ -94,17 +97,20 @@ static void hand_off(struct proc *p)
     machine_give(next, p);
 }
 
-/* Work lies at a processor that has not come to it, and others are idle. */
-static void wake_for(const struct proc *p)
+/* Work lies at a processor that has not come to it, or a timer of its is due, and others are idle.
+ */
+static void wake_for(struct proc *p, int64_t now)
 {
-    if (proc_has_work(p) && atomic_load_explicit(&rt.idle, memory_order_relaxed) > 0)
+    if (atomic_load_explicit(&rt.idle, memory_order_relaxed) > 0 &&
+        (proc_has_work(p) || timers_first(&p->timers) <= now))
         proc_wake_one();
 }
 
-/* Looks at every processor. Returns whether any is busy. */
-static bool look(int64_t now)
+/* Looks at every processor. Returns whether any is busy; *ret_next is when to look again. */
+static bool look(int64_t now, int64_t *ret_next)
 {
     bool any = false;
+    *ret_next = now + LOOK_NS;
     int count = proc_count();
     for (int i = 0; i < count; i++) {
         struct proc *p = &rt.procs[i];
@@ -116,10 +122,13 @@ static bool look(int64_t now)
             watch.seen[i].since = now;
             continue;
         }
-        wake_for(p);
-        if (now - watch.seen[i].since >= HELD_TOO_LONG_NS) {
+        wake_for(p, now);
+        int64_t due = watch.seen[i].since + HELD_TOO_LONG_NS;
+        if (now >= due) {
             hand_off(p);
             watch.seen[i].since = now;
+        } else if (due < *ret_next) {
+            *ret_next = due;
         }
     }
     return any;
@@ -167,12 +176,15 @@ static void *watch_thread(void *arg)
     (void)arg;
     _Atomic(unsigned) never = 0;
     while (!is_stopping()) {
+        int64_t next;
         if (report_is_wanted())
             report_all();
-        if (!look(weft_now()) && all_idle())
+        if (!look(weft_now(), &next) && all_idle()) {
             sleep_while_idle();
-        else
-            futex_wait(&never, 0, LOOK_NS);
+            continue;
+        }
+        int64_t left = next - weft_now();
+        futex_wait(&never, 0, left > LOOK_MIN_NS ? left : LOOK_MIN_NS);
     }
     return NULL;
 }

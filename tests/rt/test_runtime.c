@@ -288,11 +288,3 @@ Test(runtime, an_overflow_is_reported_and_kills_the_process, .timeout = 60)
     cr_assert(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
     cr_assert(strstr(text, "overflowed its stack of 64 KB"), "it said: %s", text);
 }
-
-Test(runtime, the_default_processor_count_follows_the_environment)
-{
-    setenv("WEFT_MAXPROCS", "3", 1);
-    cr_assert_eq(weft_default_procs(), 3);
-    unsetenv("WEFT_MAXPROCS");
-    cr_assert_geq(weft_default_procs(), 1);
-}
