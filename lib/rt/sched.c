@@ -22,6 +22,7 @@
 #include "machine.h"
 #include "poller.h"
 #include "proc.h"
+#include "scheduler.h"
 #include "trace.h"
 
 enum {
@@ -106,7 +107,7 @@ static void global_push(struct task_list *list)
     lock_release(&rt.global_lock);
 }
 
-static void ring_push(struct proc *p, struct task *task)
+void ring_push(struct proc *p, struct task *task)
 {
     while (!runq_push(&p->runq, task)) {
         struct task_list half = TASK_LIST_INIT;
@@ -174,7 +175,7 @@ void tasks_share(struct task_list *list)
     proc_wake_one();
 }
 
-static void share_one(struct task *task)
+void task_share(struct task *task)
 {
     struct task_list one = TASK_LIST_INIT;
     task_list_push(&one, task);
@@ -189,7 +190,7 @@ void task_ready(struct task *task)
         trace_ready(p, task);
     /* Alone in run-next it is left to this processor, whose coroutine is likely to park soon. */
     if (weft_unlikely(!p))
-        share_one(task);
+        task_share(task);
     else if (next_push(p, task) && procs_in_use() > 1)
         proc_wake_one();
     proc_unpin(&pin);
@@ -215,7 +216,7 @@ static uint32_t spawned_push(struct proc *p, struct task *task)
 void task_spawned(struct proc *p, struct task *task)
 {
     if (weft_unlikely(!p)) {
-        share_one(task);
+        task_share(task);
         return;
     }
     STAT_ADD(p, spawned);
@@ -271,14 +272,6 @@ static struct task *look_around(struct proc *p)
     if (!task && is_stale)
         task = poll_now(p, p);
     return task;
-}
-
-static uint32_t random_next(struct proc *p)
-{
-    p->random ^= p->random << 13;
-    p->random ^= p->random >> 17;
-    p->random ^= p->random << 5;
-    return p->random;
 }
 
 /* Whether v has run the same task for a while, so that what would come next may be taken. */
@@ -489,19 +482,6 @@ static void forward(struct machine *m)
     }
 }
 
-/* Chance instead of habit: a task that would run next goes to the queue's end, the machine rests a
- * moment. What breaks by it was wrong without. */
-static void fuzz(struct proc *p)
-{
-    uint32_t chance = random_next(p);
-    struct task *task;
-    if (chance % 4 == 0 &&
-        (task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire)))
-        ring_push(p, task);
-    if (chance % 64 == 1)
-        sched_yield();
-}
-
 /* The task to run next; NULL when the runtime stops. */
 static struct task *sched_next(struct machine *m)
 {
@@ -518,7 +498,7 @@ static struct task *sched_next(struct machine *m)
         uint32_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed) + 1;
         atomic_store_explicit(&p->tick, tick, memory_order_relaxed);
         if (weft_unlikely(rt.is_fuzzing))
-            fuzz(p);
+            sched_fuzz(p);
         if (weft_unlikely(tick % GLOBAL_TICK == 0) && (task = look_around(p)))
             return task;
         if ((task = next_take(p)))
@@ -572,7 +552,7 @@ static void run_task(struct machine *m, struct task *task)
         if (m->commit(c, m->commit_arg))
             return;
         if (weft_unlikely(!m->proc)) { /* lost meanwhile: it goes on where there is one */
-            share_one(&c->task);
+            task_share(&c->task);
             return;
         }
     }
@@ -603,35 +583,4 @@ void machine_loop(struct machine *m)
     }
     if (m->is_spinning)
         spin_end(m, false);
-}
-
-/* ---- yielding ---- */
-
-static bool commit_yield(struct coro *c, void *arg)
-{
-    (void)arg;
-    struct proc *p = machine_self()->proc;
-    if (weft_likely(p != NULL))
-        ring_push(p, &c->task);
-    else
-        share_one(&c->task);
-    return true;
-}
-
-void weft_yield(void)
-{
-    coro_park(commit_yield, NULL, WAIT_YIELD);
-}
-
-void sched_point(void)
-{
-    struct pin pin = {0};
-    if (!coro_self())
-        return;
-    struct proc *p = proc_pin(&pin); /* a coroutine has a machine */
-    bool is_in_own_code = !pin.was_in_runtime;
-    bool gives_way = !p || (rt.is_fuzzing && random_next(p) % 4 == 0);
-    proc_unpin(&pin);
-    if (gives_way && is_in_own_code)
-        weft_yield();
 }
