@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "config.h"
 #include "demo.h"
 #include "options.h"
 
@@ -46,11 +47,23 @@ static int serve(struct options *o)
     return status;
 }
 
+/* Says what is wrong with a configuration, or that nothing is. */
+static int check(const char *path)
+{
+    struct config *config = config_load(path);
+    if (!config)
+        return STATUS_WRONG;
+    config_free(config);
+    printf("%s: no mistake found\n", path);
+    return STATUS_OK;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = options_parse(argc, argv);
     switch (o.command) {
     case COMMAND_SERVE: return serve(&o);
+    case COMMAND_CHECK: return check(o.config);
     case COMMAND_HELP: fputs(options_help, stdout); return STATUS_OK;
     case COMMAND_VERSION: printf("weft %s\n", weft_version()); return STATUS_OK;
     case COMMAND_WRONG: break;

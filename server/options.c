@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "nearest.h"
+
 const char options_help[] =
     "usage: weft serve [options]\n"
+    "       weft check FILE\n"
     "       weft --help | --version\n"
     "\n"
     "Serves the built-in demo site, and files below --root at /static/.\n"
@@ -25,42 +28,13 @@ const char options_help[] =
 
 static const char *const names[] = {"--listen", "--root", "--threads", "--drain-timeout", "--help"};
 
-/* How many edits turn one word into another, counted up to a handful (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LONGEST = 32 };
-    size_t row[LONGEST + 1], a_len = strlen(a), b_len = strlen(b);
-    if (a_len > LONGEST || b_len > LONGEST)
-        return LONGEST;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
-
 static void wrong_option(const char *given)
 {
-    const char *nearest = NULL;
-    size_t least = 4; /* further away is no help */
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t d = distance(given, names[i]);
-        if (d < least) {
-            least = d;
-            nearest = names[i];
-        }
-    }
-    if (nearest)
-        fprintf(stderr, "weft: unknown option '%s' (did you mean '%s'?)\n", given, nearest);
+    struct nearest nearest = nearest_to(given);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        nearest_offer(&nearest, names[i]);
+    if (nearest.best)
+        fprintf(stderr, "weft: unknown option '%s' (did you mean '%s'?)\n", given, nearest.best);
     else
         fprintf(stderr, "weft: unknown option '%s'; weft --help lists them\n", given);
 }
@@ -159,6 +133,11 @@ struct options options_parse(int argc, char **argv)
         o.command = COMMAND_HELP;
     } else if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
         o.command = COMMAND_VERSION;
+    } else if (strcmp(first, "check") == 0) {
+        o.command = argc == 3 ? COMMAND_CHECK : COMMAND_WRONG;
+        o.config = argv[2];
+        if (argc != 3)
+            fprintf(stderr, "weft: check wants one file: weft check FILE\n");
     } else if (strcmp(first, "serve") != 0) {
         fprintf(stderr, "weft: unknown %s '%s'; weft --help lists what there is\n",
                 first[0] == '-' ? "option" : "command", first);

@@ -4,11 +4,12 @@
 
 #include <weft/weft.h>
 
-enum command { COMMAND_SERVE, COMMAND_HELP, COMMAND_VERSION, COMMAND_WRONG };
+enum command { COMMAND_SERVE, COMMAND_CHECK, COMMAND_HELP, COMMAND_VERSION, COMMAND_WRONG };
 
 struct options {
     enum command command;
-    const char *root; /* NULL: none */
+    const char *config; /* the file to check; NULL: none */
+    const char *root;   /* NULL: none */
     weft_serve_opts serve;
 };
 
