@@ -180,6 +180,11 @@ int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
         fprintf(stderr, "weft: an option of the server is out of its range\n");
     else if (app_prepare(app) == 0)
         status = open_listeners(s);
+    if (status == STATUS_OK && opts->on_bound) {
+        int rc = opts->on_bound(opts->on_bound_arg);
+        if (rc < 0)
+            status = refuse("cannot start", "", rc);
+    }
     if (status == STATUS_OK)
         status = run(s);
     for (int i = 0; i < s->n_listeners; i++)

@@ -90,28 +90,50 @@ static struct listener *listener_new(int fd, const union address *address)
     return l;
 }
 
-int listener_open(const char *address, struct listener **ret_listener)
+/* Binds a socket and listens. Returns its descriptor or a negative errno; *ret_address is where. */
+static int listen_on(const char *address, union address *ret_address)
 {
-    union address parsed;
-    int len = address_parse(address, &parsed);
+    int len = address_parse(address, ret_address);
     if (len < 0)
         return len;
-    int fd = socket(parsed.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int fd = socket(ret_address->any.sa_family, type, 0);
     if (fd < 0 && errno == EAFNOSUPPORT && address[0] == ':') { /* a host without IPv6 */
-        in_port_t port = parsed.in6.sin6_port;
-        parsed.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
-        len = sizeof parsed.in;
-        fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        in_port_t port = ret_address->in6.sin6_port;
+        ret_address->in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        len = sizeof ret_address->in;
+        fd = socket(AF_INET, type, 0);
     }
     if (fd < 0)
         return -errno;
-    int rc = bind_and_listen(fd, &parsed, (socklen_t)len);
-    struct listener *l = rc == 0 ? listener_new(fd, &parsed) : NULL;
+    int rc = bind_and_listen(fd, ret_address, (socklen_t)len);
+    if (rc < 0)
+        close(fd);
+    return rc < 0 ? rc : fd;
+}
+
+int listener_open(const char *address, struct listener **ret_listener)
+{
+    union address bound;
+    int fd = listen_on(address, &bound);
+    if (fd < 0)
+        return fd;
+    struct listener *l = listener_new(fd, &bound);
     if (!l) {
         close(fd);
-        return rc < 0 ? rc : -ENOMEM;
+        return -ENOMEM;
     }
     *ret_listener = l;
+    return 0;
+}
+
+int weft_listen(const char *address, int *ret_fd)
+{
+    union address bound;
+    int fd = listen_on(address, &bound);
+    if (fd < 0)
+        return fd;
+    *ret_fd = fd;
     return 0;
 }
 

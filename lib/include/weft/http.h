@@ -79,6 +79,10 @@ typedef struct weft_serve_opts {
         drain_grace; /* at shutdown an idle keep-alive connection may send one more request, which
                       * is answered with Connection: close, for so long; default 0: it is closed
                       * at once, and a client that sends just then has lost his request */
+    int (*on_bound)(void *arg); /* called once when the sockets are bound and what needs privileges
+                                 * has been read, before threads start and anything is accepted: the
+                                 * place to give privileges up; a negative errno refuses to start */
+    void *on_bound_arg;
     void (*on_ready)(void *arg); /* called once, when it accepts connections */
     void *on_ready_arg;
 } weft_serve_opts;

@@ -17,6 +17,13 @@ enum { WEFT_READABLE = 1, WEFT_WRITABLE = 2 };
  * -EBADF; -EINVAL; -ENOMEM. The descriptor must not be closed meanwhile. Only in a coroutine. */
 WEFT_API int weft_poll(int fd, int events, int64_t timeout);
 
+/* Binds and listens on host:port, [ipv6]:port, :port (every address) or unix:PATH, and gives the
+ * descriptor, non-blocking and closed on exec, in *ret_fd: for weft_serve_opts.listen_fds, after a
+ * privileged port was bound, or in a supervisor whose workers come and go. The caller closes it,
+ * and removes a unix socket's file. Returns 0; -EINVAL for an address that cannot be read;
+ * -EADDRINUSE, -EACCES and the others of bind(2). Any thread; does not park. */
+WEFT_API int weft_listen(const char *address, int *ret_fd);
+
 /* A connected byte stream. One coroutine may read while another writes; two must not do the same
  * thing at once. */
 typedef struct weft_conn weft_conn;
