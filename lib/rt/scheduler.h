@@ -13,13 +13,73 @@ static inline uint32_t random_next(struct proc *p)
     return p->random;
 }
 
+static inline int procs_in_use(void)
+{
+    /* relaxed: a wish; a processor finds out at its next task that it is not wanted */
+    return atomic_load_explicit(&rt.procs_in_use, memory_order_relaxed);
+}
+
+/* ---- ready.c: where tasks go ---- */
+
 /* Puts a task behind all others on p's ring; what is too much goes to the shared queue. Owner only.
  */
 void ring_push(struct proc *p, struct task *task);
 
+/* Puts a task before all others of p; the one that was there goes to the ring. Returns whether
+ * there is work in the ring now. Owner only. */
+bool next_push(struct proc *p, struct task *task);
+
+/* Adds to what was spawned at p; when that is too much, the older half goes to the shared queue.
+ * Returns how many there are. Owner only. */
+uint32_t spawned_push(struct proc *p, struct task *task);
+
+/* Puts tasks on the queue that all processors share. Any thread. */
+void global_push(struct task_list *list);
+
+/* Takes p's share of the shared queue: one to run, the others into its ring. Owner only. */
+struct task *global_take(struct proc *p);
+
 /* Puts one task on the queue that all processors share, and sees to it that one of them comes. Any
  * thread. */
 void task_share(struct task *task);
+
+/* The task before all others, or NULL. Owner only. */
+static inline struct task *next_take(struct proc *p)
+{
+    if (!atomic_load_explicit(&p->runq.next, memory_order_relaxed))
+        return NULL;
+    struct task *task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire);
+    if (!task || ++p->next_runs <= NEXT_RUNS_MAX)
+        return task;
+    p->next_runs = 0; /* a pair that readies each other must not starve the ring */
+    ring_push(p, task);
+    return NULL;
+}
+
+/* ---- seek.c: looking for work ---- */
+
+/* Whether anything is queued that another machine might take. */
+bool is_work_anywhere(void);
+
+/* The first of a list, the others on the ring. Owner only. */
+struct task *list_take(struct proc *p, struct task_list *list);
+
+/* What the poller of `of` has now: the first, the others on p's ring. p's owner only. */
+struct task *poll_now(struct proc *p, struct proc *of);
+
+/* A busy processor's look at what else there is, every GLOBAL_TICK tasks. Owner only. */
+struct task *look_around(struct proc *p);
+
+/* m counts as one that looks for work; ends to: `found`, because it has some, so that somebody else
+ * may have to go on looking. */
+void spin_begin(struct machine *m);
+void spin_end(struct machine *m, bool found);
+
+/* What can be had from the other processors and the shared queue; NULL too when enough machines
+ * look for work already. m may be spinning afterwards. */
+struct task *steal(struct machine *m);
+
+/* ---- yield.c ---- */
 
 /* WEFT_SCHED_SEED: shuffles what p would run next. Owner only. */
 void sched_fuzz(struct proc *p);

@@ -65,7 +65,7 @@ int64_t timers_run(struct timer_heap *heap, int64_t now);
 /* The time of the next one, or TIMER_NEVER. Any thread. */
 static inline int64_t timers_first(struct timer_heap *heap)
 {
-    /* pairs: the seq_cst store of first in heap_publish (see idle_recheck in sched.c) */
+    /* pairs: the seq_cst store of first in heap_publish (see block in sched.c) */
     return atomic_load_explicit(&heap->first, memory_order_seq_cst);
 }
 
