@@ -1,37 +1,12 @@
-/* app.c: an application: its routes, groups and middleware, and how a request goes through them. */
+/* app.c: an application while it is built: its routes, groups, hosts and middleware. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app.h"
 #include "assert.h"
-#include "exchange.h"
-#include "url.h"
 
-enum { PATTERN_MAX = 1024, MIDDLEWARE_MAX = 32, GROUP_DEPTH_MAX = 16, ERROR_MAX = 512 };
-
-struct route_entry {
-    struct route_entry *next;
-    char *method; /* "" for any */
-    char *pattern;
-    struct step handler;
-};
-
-struct weft_app {
-    weft_app *parent; /* of a group */
-    weft_app *next;   /* sibling */
-    weft_app *groups;
-    char *prefix; /* "" for the application itself */
-    struct route_entry *routes, **last_route;
-    struct step middleware[MIDDLEWARE_MAX];
-    int n_middleware;
-    char error[ERROR_MAX]; /* the first mistake made while building; in the root */
-
-    /* Made by app_prepare, in the root. */
-    struct router *router;
-    struct endpoint **endpoints;
-    size_t n_endpoints;
-    struct endpoint *not_found, *no_method, *options;
-};
+enum { PATTERN_MAX = 1024 };
 
 static weft_app *root_of(weft_app *app)
 {
@@ -56,15 +31,22 @@ weft_app *weft_app_new(void)
         return NULL;
     }
     app->last_route = &app->routes;
+    app->last_group = &app->groups;
     return app;
 }
 
+/* Forgets what app_prepare made. */
 static void unprepare(weft_app *app)
 {
+    for (weft_app *group = app->groups; group; group = group->next)
+        unprepare(group);
+    app->no_method = app->options = app->not_found = NULL;
     for (size_t i = 0; i < app->n_endpoints; i++)
         free(app->endpoints[i]);
     free(app->endpoints);
     router_free(app->router);
+    hosts_free(app->hosts);
+    app->hosts = NULL;
     app->endpoints = NULL;
     app->n_endpoints = 0;
     app->router = NULL;
@@ -88,20 +70,59 @@ void weft_app_free(weft_app *app)
         app->routes = next;
     }
     free(app->prefix);
+    free(app->host);
     free(app);
+}
+
+static weft_app *group_new(weft_app *parent)
+{
+    weft_app *group = weft_app_new();
+    if (!group)
+        return NULL;
+    group->parent = parent;
+    *parent->last_group = group;
+    parent->last_group = &group->next;
+    return group;
+}
+
+weft_app *weft_app_host(weft_app *app, const char *host)
+{
+    weft_app *group = group_new(app);
+    if (!group)
+        return NULL;
+    group->host = strdup(host);
+    if (!group->host)
+        mistake(app, -ENOMEM, "no memory for host", host);
+    else if (app->parent)
+        mistake(app, -EINVAL, "a host is set on the application itself, not on a group:", host);
+    else if (!hosts_is_pattern(host))
+        mistake(app, -EINVAL, "a host is a name, or *.name, without a port, not", host);
+    return group;
+}
+
+int weft_app_paths(weft_app *app, const weft_path_opts *opts)
+{
+    bool is_valid = opts->trailing_slash >= WEFT_SLASH_STRICT &&
+                    opts->trailing_slash <= WEFT_SLASH_SAME &&
+                    opts->duplicate_slashes >= WEFT_SLASH_STRICT &&
+                    opts->duplicate_slashes <= WEFT_SLASH_SAME;
+    if (app->parent)
+        return mistake(app, -EINVAL, "slashes are set on the application, not on group",
+                       app->prefix);
+    if (!is_valid)
+        return mistake(app, -EINVAL, "a setting for slashes is none of", "WEFT_SLASH_...");
+    app->paths = *opts;
+    return 0;
 }
 
 weft_app *weft_app_group(weft_app *app, const char *prefix)
 {
-    weft_app *group = weft_app_new();
+    weft_app *group = group_new(app);
     size_t len = strlen(prefix);
     if (!group)
         return NULL;
     free(group->prefix);
     group->prefix = strdup(prefix);
-    group->parent = app;
-    group->next = app->groups;
-    app->groups = group;
     if (!group->prefix || prefix[0] != '/' || len < 2 || prefix[len - 1] == '/')
         mistake(app, -EINVAL, "a group's prefix begins with a slash and does not end with one, not",
                 prefix);
@@ -173,6 +194,8 @@ static struct endpoint *endpoint_new(weft_app *app, struct step handler)
     }
     all[root->n_endpoints++] = e;
     e->step_count = 0;
+    e->options = app->options;
+    e->no_method = app->no_method;
     while (depth--)
         for (int i = 0; i < path[depth]->n_middleware; i++)
             e->steps[e->step_count++] = path[depth]->middleware[i];
@@ -180,9 +203,22 @@ static struct endpoint *endpoint_new(weft_app *app, struct step handler)
     return e;
 }
 
-static int add_routes(weft_app *root, weft_app *app, const char *prefix)
+/* What the group answers when a path is there and the method is not. */
+static int add_defaults(weft_app *root, weft_app *app)
+{
+    app->options = endpoint_new(app, (struct step){answer_options, root});
+    app->no_method = endpoint_new(app, (struct step){answer_no_method, root});
+    return app->options && app->no_method ? 0 : -ENOMEM;
+}
+
+static int add_groups(weft_app *root, weft_app *app, struct router *router, const char *prefix);
+
+/* Adds the routes of `app` and of its groups to `router`. */
+static int add_routes(weft_app *root, weft_app *app, struct router *router, const char *prefix)
 {
     char full[PATTERN_MAX];
+    if (add_defaults(root, app) < 0)
+        return mistake(app, -ENOMEM, "no memory for group", app->prefix);
     for (struct route_entry *r = app->routes; r; r = r->next) {
         int n = snprintf(full, sizeof full, "%s%s%s", prefix, app->prefix, r->pattern);
         if (n < 0 || (size_t)n >= sizeof full)
@@ -190,7 +226,7 @@ static int add_routes(weft_app *root, weft_app *app, const char *prefix)
         struct endpoint *e = endpoint_new(app, r->handler);
         if (!e)
             return mistake(app, -ENOMEM, "no memory for route", full);
-        int rc = router_add(root->router, weft_cstr(r->method), weft_cstr(full), e, root->error,
+        int rc = router_add(router, weft_cstr(r->method), weft_cstr(full), e, root->error,
                             sizeof root->error);
         if (rc < 0)
             return rc == -ENOMEM ? mistake(app, rc, "no memory for route", full) : rc;
@@ -198,37 +234,23 @@ static int add_routes(weft_app *root, weft_app *app, const char *prefix)
     int n = snprintf(full, sizeof full, "%s%s", prefix, app->prefix);
     if (n < 0 || (size_t)n >= sizeof full)
         return mistake(app, -EINVAL, "too long a group prefix", app->prefix);
-    for (weft_app *group = app->groups; group; group = group->next) {
-        int rc = add_routes(root, group, full);
-        if (rc < 0)
-            return rc;
+    return add_groups(root, app, router, full);
+}
+
+static int add_groups(weft_app *root, weft_app *app, struct router *router, const char *prefix)
+{
+    int rc = 0;
+    for (weft_app *group = app->groups; group && rc == 0; group = group->next) {
+        struct router *its = router;
+        if (group->host) {
+            if (!root->hosts)
+                root->hosts = hosts_new();
+            its = root->hosts ? hosts_add(root->hosts, group->host) : NULL;
+        }
+        rc = its ? add_routes(root, group, its, prefix)
+                 : mistake(app, -ENOMEM, "no memory for host", group->host);
     }
-    return 0;
-}
-
-static int answer_not_found(weft_http *h, void *arg)
-{
-    (void)h, (void)arg;
-    return 404;
-}
-
-static int set_allow(weft_http *h, weft_app *app)
-{
-    char allow[256];
-    router_allow(app->router, weft_path(h), allow, sizeof allow);
-    return weft_set_header(h, "Allow", allow);
-}
-
-static int answer_no_method(weft_http *h, void *arg)
-{
-    int rc = set_allow(h, arg);
-    return rc < 0 ? rc : 405;
-}
-
-static int answer_options(weft_http *h, void *arg)
-{
-    int rc = set_allow(h, arg);
-    return rc < 0 ? rc : 204;
+    return rc;
 }
 
 int app_prepare(weft_app *app)
@@ -237,65 +259,12 @@ int app_prepare(weft_app *app)
     unprepare(app);
     app->router = router_new();
     app->not_found = endpoint_new(app, (struct step){answer_not_found, NULL});
-    app->no_method = endpoint_new(app, (struct step){answer_no_method, app});
-    app->options = endpoint_new(app, (struct step){answer_options, app});
-    if (!app->router || !app->not_found || !app->no_method || !app->options)
+    if (!app->router || !app->not_found)
         mistake(app, -ENOMEM, "no memory for", "the application");
     else if (!app->error[0])
-        add_routes(app, app, "");
+        add_routes(app, app, app->router, "");
     if (!app->error[0])
         return 0;
     fprintf(stderr, "weft: %s\n", app->error);
     return -EINVAL;
-}
-
-/* ---- a request's way ---- */
-
-static int run_step(weft_http *h)
-{
-    const struct step *step = &h->endpoint->steps[h->step];
-    int rc = step->fn(h, step->arg);
-    if (rc != 0 || h->answer == ANSWER_NONE)
-        answer_result(h, rc);
-    return rc;
-}
-
-int weft_next(weft_http *h)
-{
-    weft_assert(h->step + 1 < h->endpoint->step_count);
-    h->step++;
-    int rc = run_step(h);
-    h->step--;
-    return rc;
-}
-
-/* A path that does not decode cannot be anybody's (RFC 3986 section 2.1); checked once, here. */
-static bool is_path_valid(weft_http *h, weft_str path)
-{
-    if (!url_needs_decode(path))
-        return true;
-    char *scratch = arena_alloc(&h->arena, path.len);
-    return scratch && url_decode(scratch, path, false) >= 0;
-}
-
-void app_dispatch(weft_app *app, weft_http *h)
-{
-    weft_str path = weft_path(h), method = weft_method(h);
-    bool is_options = method.len == 7 && h->head.parser.method == HTTP_OPTIONS;
-    h->match.n_params = 0;
-    h->step = 0;
-    if (!is_path_valid(h, path)) {
-        h->endpoint = NULL;
-        weft_status(h, 400);
-        return;
-    }
-    switch (router_find(app->router, method, path, &h->match)) {
-    case ROUTER_FOUND: h->endpoint = h->match.target; break;
-    case ROUTER_NO_METHOD: h->endpoint = is_options ? app->options : app->no_method; break;
-    case ROUTER_NO_PATH:
-        h->endpoint = is_options && path.ptr[0] == '*' ? app->options : app->not_found;
-        break;
-    }
-    run_step(h);
-    answer_finish(h);
 }

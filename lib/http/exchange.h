@@ -43,8 +43,10 @@ struct step {
     void *arg;
 };
 
-/* What a route leads to: its middleware from the outermost in, and its handler. */
+/* What a route leads to: its middleware from the outermost in, and its handler. What its group
+ * answers when only the method is wrong goes through the group's middleware too: CORS needs it. */
 struct endpoint {
+    const struct endpoint *options, *no_method;
     int step_count;
     struct step steps[];
 };
@@ -55,6 +57,36 @@ struct http_server {
     weft_serve_opts opts; /* with the defaults filled in; immutable */
     _Atomic(int) active;  /* connections */
     _Atomic(bool) is_draining;
+};
+
+enum filter_step { FILTER_WRITE, FILTER_FLUSH, FILTER_FINISH };
+
+/* What a body goes through on its way from the handler to the wire. Middleware sets h->filter
+ * before the head is out; an answer without one pays a test of a pointer. */
+struct body_filter {
+    /* The head is about to be written, for a body of `length` bytes or -1. May still set headers.
+     * Returns whether the body goes through `write`: its length is unknown then. */
+    bool (*begin)(struct body_filter *f, weft_http *h, int status, weft_str type, int64_t length);
+    /* The same for a body that is there as a whole: may put another in its place. Returns 0, or a
+     * negative errno that becomes the answer's. */
+    int (*whole)(struct body_filter *f, weft_http *h, int status, weft_str type, weft_str *body);
+    /* Takes bytes and emits what becomes of them by stream_emit. Returns 0 or an error. Parks. */
+    int (*write)(struct body_filter *f, weft_http *h, const void *data, size_t len,
+                 enum filter_step step);
+};
+
+/* A call to make when the answer is complete, the last set first. */
+struct at_end {
+    struct at_end *next;
+    void (*fn)(weft_http *h, void *arg);
+    void *arg;
+};
+
+/* What middleware hands to who runs inside of it. */
+struct request_value {
+    struct request_value *next;
+    const void *key;
+    void *value;
 };
 
 struct answer_header {
@@ -90,10 +122,16 @@ struct weft_http {
     bool keeps_alive;
     bool is_cut;
     bool is_chunked;
-    bool is_upgraded; /* the handler had the socket: nothing of HTTP follows */
+    bool is_upgraded;       /* the handler had the socket: nothing of HTTP follows */
+    bool is_filtered;       /* this answer's body goes through the filter */
+    bool is_failure_logged; /* middleware writes the log line of a failure itself */
     int status;
-    int result;        /* the last error or status that was made an answer */
-    int64_t sent_body; /* for logs */
+    int result;          /* the last error or status that was made an answer */
+    const char *failure; /* what went wrong, for one log line; NULL: nothing */
+    int64_t sent_body;   /* bytes, without framing; for logs */
+    struct body_filter *filter;
+    struct at_end *at_end;
+    struct request_value *values;
     struct answer_header *headers, **last_header;
     weft_str held_type, held_body;
     uint32_t chunk_at; /* where the open chunk's size stands in `out`; 0: none is open */
@@ -128,6 +166,9 @@ void answer_result(weft_http *h, int rc);
 /* The chain has returned: what is held goes out. */
 void answer_finish(weft_http *h);
 
+/* Takes back an answer that is held, headers of its content included. Returns whether one was. */
+bool answer_drop(weft_http *h);
+
 /* Writes the head: for a body of `length` bytes, or -1: chunked or to the connection's end. */
 int answer_head(weft_http *h, int status, weft_str type, int64_t length);
 
@@ -142,6 +183,9 @@ int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length);
 void answer_refuse(weft_http *h, int status);
 
 /* ---- stream.c ---- */
+
+/* Puts body bytes into the output of an answer whose head is there, past any filter. Parks. */
+int stream_emit(weft_http *h, const void *data, size_t len);
 
 /* Ends a body of unknown length. */
 void stream_finish(weft_http *h);
@@ -158,6 +202,8 @@ bool body_drain(weft_http *h);
 
 /* Makes the routes of `app` ready to serve; prints what is wrong. Returns 0 or -EINVAL, -ENOMEM. */
 int app_prepare(weft_app *app);
+
+/* ---- dispatch.c ---- */
 
 /* Finds the endpoint for h's request and runs it. May park. */
 void app_dispatch(weft_app *app, weft_http *h);

@@ -47,6 +47,20 @@ weft_str weft_path(weft_http *h)
     return path;
 }
 
+weft_str weft_host(weft_http *h)
+{
+    weft_str target = weft_target(h);
+    const char *slashes;
+    if (target.len && target.ptr[0] != '/' && target.ptr[0] != '*' &&
+        (slashes = memmem(target.ptr, target.len, "://", 3))) {
+        const char *host = slashes + 3, *end = target.ptr + target.len, *at = host;
+        while (at < end && *at != '/' && *at != '?')
+            at++;
+        return (weft_str){host, (size_t)(at - host)};
+    }
+    return head_find(&h->head, "host", 4);
+}
+
 weft_str weft_query_string(weft_http *h)
 {
     weft_str path, query;

@@ -25,6 +25,11 @@ void answer_begin(weft_http *h)
     h->chunk_at = 0;
     h->sent_body = 0;
     h->result = 0;
+    h->failure = NULL;
+    h->is_filtered = h->is_failure_logged = false;
+    h->filter = NULL;
+    h->at_end = NULL;
+    h->values = NULL;
 }
 
 /* ---- headers ---- */
@@ -112,13 +117,26 @@ int weft_set_status(weft_http *h, int status)
     return 0;
 }
 
-static bool has_header(const weft_http *h, const char *name)
+weft_str weft_answer_header(weft_http *h, const char *name)
 {
     size_t len = strlen(name);
     for (struct answer_header *a = h->headers; a; a = a->next)
         if (a->name_len == len && strncasecmp(a->line, name, len) == 0)
-            return true;
-    return false;
+            return (weft_str){a->line + len + 2, a->len - len - 4};
+    return (weft_str){NULL, 0};
+}
+
+int weft_remove_header(weft_http *h, const char *name)
+{
+    if (h->answer == ANSWER_OPEN || h->answer == ANSWER_SENT)
+        return -EALREADY;
+    header_remove(h, name, strlen(name));
+    return 0;
+}
+
+int weft_answer_status(weft_http *h)
+{
+    return h->answer == ANSWER_NONE ? 0 : h->status;
 }
 
 /* ---- the head ---- */
@@ -148,15 +166,18 @@ static bool is_bodyless(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
-int answer_head(weft_http *h, int status, weft_str type, int64_t length)
+static int head_put(weft_http *h, int status, weft_str type, int64_t length)
 {
     char buf[32];
     weft_str line = status_line(status, buf);
     size_t room = HEAD_ROOM + type.len;
     for (struct answer_header *a = h->headers; a; a = a->next)
         room += a->len;
-    if (room > OUT_BYTES)
-        return -EMSGSIZE;
+    if (room > OUT_BYTES) {
+        h->headers = NULL; /* the answer that tells of it must not fail too */
+        h->last_header = &h->headers;
+        return -EOVERFLOW;
+    }
     int rc = wire_reserve(h, room);
     if (rc < 0)
         return rc;
@@ -169,7 +190,7 @@ int answer_head(weft_http *h, int status, weft_str type, int64_t length)
     h->is_chunked = !is_known && h->head.parser.http_minor == 1;
     if (!is_known && !h->is_chunked)
         h->keeps_alive = false; /* HTTP/1.0: the body ends with the connection */
-    if (type.len && (!h->headers || !has_header(h, "Content-Type"))) {
+    if (type.len && (!h->headers || !weft_answer_header(h, "Content-Type").ptr)) {
         to = PUT(to, "Content-Type: ");
         to = put(to, type.ptr, type.len);
         to = PUT(to, "\r\n");
@@ -196,12 +217,35 @@ int answer_head(weft_http *h, int status, weft_str type, int64_t length)
     return 0;
 }
 
+int answer_head(weft_http *h, int status, weft_str type, int64_t length)
+{
+    if (weft_unlikely(h->filter != NULL)) {
+        h->is_filtered = h->filter->begin(h->filter, h, status, type, length);
+        if (h->is_filtered)
+            length = -1;
+    }
+    return head_put(h, status, type, length);
+}
+
 /* ---- whole answers ---- */
+
+/* What the state is after the head was tried: without a byte of it, there is no answer yet. */
+static int answer_begun(weft_http *h, int rc, enum answer_state state)
+{
+    h->answer = rc == 0 || h->out_error ? state : ANSWER_NONE;
+    return rc;
+}
 
 static int answer_put(weft_http *h, int status, weft_str type, weft_str body)
 {
-    int rc = answer_head(h, status, type, (int64_t)body.len);
-    h->answer = ANSWER_SENT;
+    int rc = 0;
+    if (weft_unlikely(h->filter != NULL)) {
+        rc = h->filter->whole(h->filter, h, status, type, &body);
+        h->filter = NULL;
+    }
+    if (rc == 0)
+        rc = head_put(h, status, type, (int64_t)body.len);
+    answer_begun(h, rc, ANSWER_SENT);
     if (rc == 0 && !h->is_head_request && !is_bodyless(status)) {
         rc = wire_put(h, body.ptr, body.len);
         h->sent_body = (int64_t)body.len;
@@ -233,12 +277,32 @@ static int answer_whole(weft_http *h, int status, weft_str type, weft_str body, 
     return 0;
 }
 
+bool answer_drop(weft_http *h)
+{
+    static const char *const of_content[] = {
+        "Content-Type",        "Content-Encoding", "Content-Range",
+        "Content-Disposition", "Cache-Control",    "ETag",
+        "Last-Modified",       "Accept-Ranges",    "Expires"};
+    if (h->answer != ANSWER_HELD && h->answer != ANSWER_NONE)
+        return false;
+    bool was_held = h->answer == ANSWER_HELD;
+    h->answer = ANSWER_NONE;
+    for (size_t i = 0; h->headers && i < sizeof of_content / sizeof *of_content; i++)
+        header_remove(h, of_content[i], strlen(of_content[i]));
+    return was_held;
+}
+
 void answer_finish(weft_http *h)
 {
-    if (h->answer == ANSWER_HELD)
-        answer_put(h, h->status, h->held_type, h->held_body);
-    else if (h->answer == ANSWER_OPEN && !h->is_cut)
+    if (h->answer == ANSWER_HELD) {
+        int rc = answer_put(h, h->status, h->held_type, h->held_body);
+        if (h->answer == ANSWER_NONE) {
+            h->endpoint = NULL; /* the chain has been left: what is answered now goes out */
+            answer_result(h, rc);
+        }
+    } else if (h->answer == ANSWER_OPEN && !h->is_cut) {
         stream_finish(h);
+    }
 }
 
 static const weft_str type_text = {"text/plain; charset=utf-8", 25};
@@ -349,6 +413,9 @@ static int status_of_error(int rc)
 
 static void log_failure(weft_http *h, const char *what)
 {
+    h->failure = what;
+    if (h->is_failure_logged)
+        return;
     weft_str method = weft_method(h), target = weft_target(h);
     fprintf(stderr, "weft: " WEFT_FMT " " WEFT_FMT ": %s\n", WEFT_ARG(method),
             (int)(target.len < 200 ? target.len : 200), target.ptr, what);
@@ -369,8 +436,8 @@ void answer_result(weft_http *h, int rc)
         log_failure(h, "the handler returned 0 without an answer");
         rc = 500;
     }
-    if (h->answer == ANSWER_HELD && rc < 0)
-        h->answer = ANSWER_NONE; /* what it had prepared is not what happened */
+    if (rc < 0)
+        answer_drop(h); /* what it had prepared is not what happened */
     if (h->answer == ANSWER_NONE && weft_status(h, rc < 0 ? status_of_error(rc) : rc) < 0)
         weft_status(h, 500); /* the handler returned something that is no status */
     else if (h->answer == ANSWER_OPEN)
@@ -391,15 +458,35 @@ int answer_start_sized(weft_http *h, int64_t length)
 {
     if (h->answer != ANSWER_NONE)
         return -EALREADY;
-    int rc = answer_head(h, h->status, (weft_str){NULL, 0}, length);
-    h->answer = ANSWER_SENT;
-    return rc;
+    return answer_begun(h, answer_head(h, h->status, (weft_str){NULL, 0}, length), ANSWER_SENT);
+}
+
+/* The body from a file through the filter; the head has said that its length is unknown. */
+static int send_fd_filtered(weft_http *h, int fd, int64_t offset, int64_t length)
+{
+    char block[8192];
+    h->answer = ANSWER_OPEN;
+    while (length) {
+        size_t wanted = length < (int64_t)sizeof block ? (size_t)length : sizeof block;
+        ssize_t n = pread(fd, block, wanted, offset);
+        int rc = n <= 0 ? -EIO : weft_write(h, block, (size_t)n);
+        if (rc < 0) {
+            h->is_cut = true;
+            return rc;
+        }
+        offset += n;
+        length -= n;
+    }
+    stream_finish(h);
+    return h->is_cut ? -EIO : 0;
 }
 
 int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length)
 {
     if (h->is_head_request || length == 0)
         return 0;
+    if (weft_unlikely(h->is_filtered))
+        return send_fd_filtered(h, fd, offset, length);
     h->sent_body = length;
     if (length <= OUT_BYTES - (int64_t)h->out_len) { /* one write with the head */
         ssize_t n = pread(fd, h->out + h->out_len, (size_t)length, offset);

@@ -1,12 +1,16 @@
 /* router.c: a tree with one level a segment. Text children are sorted, for a binary search. */
 #include "router.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "assert.h"
 #include "url.h"
+
+enum { SEGMENT_MAX = 512 };
 
 enum segment_kind { SEGMENT_TEXT, SEGMENT_NAME, SEGMENT_REST };
 
@@ -62,6 +66,15 @@ static bool segment_next(weft_str *rest, weft_str *ret_segment)
     return true;
 }
 
+static bool has_escape(weft_str text)
+{
+    for (size_t i = 0; i + 2 < text.len; i++)
+        if (text.ptr[i] == '%' && isxdigit((unsigned char)text.ptr[i + 1]) &&
+            isxdigit((unsigned char)text.ptr[i + 2]))
+            return true;
+    return false;
+}
+
 static const char *segment_parse(struct route *route, weft_str text)
 {
     struct segment *s = &route->segments[route->n_segments];
@@ -70,6 +83,10 @@ static const char *segment_parse(struct route *route, weft_str text)
         return "{name...} must come last";
     *s = (struct segment){SEGMENT_TEXT, text};
     route->n_segments++;
+    if (text.len > SEGMENT_MAX)
+        return "a segment is too long";
+    if (has_escape(text))
+        return "write it decoded, without escapes like %20";
     if (!opens && !closes && !memchr(text.ptr, '{', text.len) && !memchr(text.ptr, '}', text.len))
         return NULL;
     if (!opens || !closes)
@@ -106,9 +123,20 @@ static const char *route_parse(struct route *route)
     return params > ROUTER_MAX_PARAMS ? "it has too many parameters" : NULL;
 }
 
-/* Whether two patterns fit a common path and neither fits only paths that the other fits too. */
+/* Whether a request can have the methods of both: HEAD goes to GET as well. */
+static bool methods_overlap(const char *a, const char *b)
+{
+    bool is_head_get = (strcmp(a, "GET") == 0 && strcmp(b, "HEAD") == 0) ||
+                       (strcmp(a, "HEAD") == 0 && strcmp(b, "GET") == 0);
+    return !*a || !*b || strcmp(a, b) == 0 || is_head_get;
+}
+
+/* Whether two patterns fit a common path and neither fits only paths that the other fits too. For
+ * the same paths it is none when the methods differ: the method decides then. */
 static bool is_conflict(const struct route *a, const struct route *b)
 {
+    if (!methods_overlap(a->method, b->method))
+        return false;
     bool a_is_narrower = false, b_is_narrower = false;
     int i = 0;
     for (;; i++) {
@@ -138,6 +166,8 @@ static bool is_conflict(const struct route *a, const struct route *b)
             b_is_narrower |= y->kind == SEGMENT_TEXT;
         }
     }
+    if (!a_is_narrower && !b_is_narrower)
+        return strcmp(a->method, b->method) == 0;
     return a_is_narrower == b_is_narrower;
 }
 
@@ -201,8 +231,11 @@ static int tree_add(struct router *r, struct route *route)
     struct here *here = node ? malloc(sizeof *here) : NULL;
     if (!here)
         return -ENOMEM; /* nodes without a route are harmless */
-    *here = (struct here){node->here, route};
-    node->here = here;
+    *here = (struct here){NULL, route};
+    struct here **at = &node->here;
+    while (*at)
+        at = &(*at)->next;
+    *at = here;
     return 0;
 }
 
@@ -269,7 +302,7 @@ int router_add(struct router *r, weft_str method, weft_str pattern, void *target
     if (wrong)
         rc = fail(err, err_size, -EINVAL, route->pattern, wrong);
     for (struct route *other = r->routes; other && rc == 0; other = other->next) {
-        if (strcmp(other->method, route->method) == 0 && is_conflict(other, route)) {
+        if (is_conflict(other, route)) {
             snprintf(err, err_size,
                      "route patterns '%s %s' and '%s %s' fit the same path and neither is more "
                      "specific",
@@ -293,7 +326,8 @@ int router_add(struct router *r, weft_str method, weft_str pattern, void *target
 
 struct search {
     weft_str method;
-    bool path_fits; /* some pattern fits the path */
+    bool is_head, is_encoded;      /* the path has a '%' */
+    const struct route *path_fits; /* the first pattern that fits the path, with any method */
     int depth;
     weft_str values[ROUTER_MAX_PARAMS];
 };
@@ -307,12 +341,12 @@ static bool method_is(const char *name, weft_str method)
 static const struct route *route_here(const struct node *node, struct search *s)
 {
     const struct route *get = NULL, *any = NULL;
-    bool is_head = s->method.len == 4 && memcmp(s->method.ptr, "HEAD", 4) == 0;
     for (const struct here *h = node->here; h; h = h->next) {
-        s->path_fits = true;
+        if (!s->path_fits)
+            s->path_fits = h->route;
         if (method_is(h->route->method, s->method))
             return h->route;
-        if (is_head && strcmp(h->route->method, "GET") == 0)
+        if (s->is_head && strcmp(h->route->method, "GET") == 0)
             get = h->route;
         if (!*h->route->method)
             any = h->route;
@@ -320,18 +354,26 @@ static const struct route *route_here(const struct node *node, struct search *s)
     return get ? get : any;
 }
 
-/* The child for a segment as sent: compared decoded, which changes nothing without a '%'. */
-static struct node *text_child(const struct node *node, weft_str segment)
+/* The child for a segment that has escapes. A function of its own: its buffer is not for every
+ * level of the search. */
+static __attribute__((noinline)) struct node *encoded_child(const struct node *node,
+                                                            weft_str segment)
 {
-    char decoded[256];
-    if (!url_needs_decode(segment))
-        return child_find(node, segment, NULL);
+    char decoded[3 * SEGMENT_MAX];
     if (segment.len > sizeof decoded)
-        return NULL;
+        return NULL; /* longer than any pattern's */
     ssize_t n = url_decode(decoded, segment, false);
     return n < 0 ? NULL : child_find(node, (weft_str){decoded, (size_t)n}, NULL);
 }
 
+static struct node *text_child(const struct node *node, weft_str segment, const struct search *s)
+{
+    if (weft_unlikely(s->is_encoded) && url_needs_decode(segment))
+        return encoded_child(node, segment);
+    return child_find(node, segment, NULL);
+}
+
+/* Every node is visited at most once: the tree's size bounds the search, whatever the path. */
 static const struct route *search_node(const struct node *node, weft_str path, struct search *s)
 {
     weft_str rest = path, segment;
@@ -339,7 +381,7 @@ static const struct route *search_node(const struct node *node, weft_str path, s
     if (!segment_next(&rest, &segment))
         return node->here ? route_here(node, s) : NULL;
 
-    const struct node *child = node->n_children ? text_child(node, segment) : NULL;
+    const struct node *child = node->n_children ? text_child(node, segment, s) : NULL;
     if (child && (found = search_node(child, rest, s)))
         return found;
     if (node->name && segment.len) {
@@ -358,14 +400,21 @@ static const struct route *search_node(const struct node *node, weft_str path, s
 enum router_result router_find(const struct router *r, weft_str method, weft_str path,
                                struct router_match *ret)
 {
-    struct search s = {.method = method};
+    struct search s;
+    s.method = method;
+    s.is_head = method.len == 4 && memcmp(method.ptr, "HEAD", 4) == 0;
+    s.is_encoded = url_needs_decode(path);
+    s.path_fits = NULL;
+    s.depth = 0;
     if (path.len == 0 || path.ptr[0] != '/')
         return ROUTER_NO_PATH;
     const struct route *route = search_node(r->root, path, &s);
-    if (!route)
-        return s.path_fits ? ROUTER_NO_METHOD : ROUTER_NO_PATH;
-    ret->target = route->target;
+    if (!route && !s.path_fits)
+        return ROUTER_NO_PATH;
+    ret->target = route ? route->target : s.path_fits->target;
     ret->n_params = 0;
+    if (!route)
+        return ROUTER_NO_METHOD;
     for (int i = 0; i < route->n_segments && ret->n_params < s.depth; i++) {
         if (route->segments[i].kind == SEGMENT_TEXT)
             continue;
@@ -376,28 +425,49 @@ enum router_result router_find(const struct router *r, weft_str method, weft_str
     return ROUTER_FOUND;
 }
 
-size_t router_allow(const struct router *r, weft_str path, char *buf, size_t size)
+/* ---- Allow ---- */
+
+void allow_add(char *buf, size_t size, const char *method)
 {
-    struct router_match match;
-    size_t len = 0;
-    bool has_options = false;
-    buf[0] = '\0';
-    for (const struct route *route = r->routes; route; route = route->next) {
-        weft_str method = weft_cstr(route->method);
-        if (!method.len || strstr(buf, route->method) ||
-            router_find(r, method, path, &match) != ROUTER_FOUND)
-            continue;
-        bool is_get = strcmp(route->method, "GET") == 0;
-        has_options |= strcmp(route->method, "OPTIONS") == 0;
-        int n = snprintf(buf + len, size - len, "%s%s%s", len ? ", " : "", route->method,
-                         is_get ? ", HEAD" : "");
-        if (n < 0 || (size_t)n >= size - len) {
-            buf[len] = '\0';
-            return len;
-        }
-        len += (size_t)n;
+    size_t len = strlen(buf), wanted = strlen(method);
+    for (const char *at = buf; (at = strstr(at, method)); at += wanted) {
+        bool begins = at == buf || at[-1] == ' ';
+        if (begins && (at[wanted] == ',' || at[wanted] == '\0'))
+            return;
     }
-    if (!has_options && len + 11 < size)
-        len += (size_t)snprintf(buf + len, size - len, "%sOPTIONS", len ? ", " : "");
-    return len;
+    if (len + wanted + 3 <= size)
+        snprintf(buf + len, size - len, "%s%s", len ? ", " : "", method);
+}
+
+/* As search_node, but goes to every node that fits. */
+static void allow_node(const struct node *node, weft_str path, const struct search *s, char *buf,
+                       size_t size)
+{
+    weft_str rest = path, segment;
+    const struct here *here = NULL;
+    if (segment_next(&rest, &segment)) {
+        const struct node *child = node->n_children ? text_child(node, segment, s) : NULL;
+        if (child)
+            allow_node(child, rest, s, buf, size);
+        if (node->name && segment.len)
+            allow_node(node->name, rest, s, buf, size);
+        if (node->rest)
+            here = node->rest->here;
+    } else {
+        here = node->here;
+    }
+    for (; here; here = here->next) {
+        if (!*here->route->method)
+            continue;
+        allow_add(buf, size, here->route->method);
+        if (strcmp(here->route->method, "GET") == 0)
+            allow_add(buf, size, "HEAD");
+    }
+}
+
+void router_allow(const struct router *r, weft_str path, char *buf, size_t size)
+{
+    struct search s = {.is_encoded = url_needs_decode(path)};
+    if (path.len && path.ptr[0] == '/')
+        allow_node(r->root, path, &s, buf, size);
 }

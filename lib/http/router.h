@@ -3,6 +3,9 @@
  * A pattern is a path whose segments are text, `{name}` (one segment, not empty) or, last,
  * `{name...}` (the rest, which may be empty). Segment by segment from the left text beats {name},
  * and that beats {rest...}; with backtracking, so that the best pattern that fits as a whole wins.
+ * Where paths are equal, a pattern with the method named beats one for any.
+ * A path is taken as it was sent: cut at its slashes first and decoded segment by segment then, so
+ * that an encoded slash stays inside of its segment. Patterns are written decoded.
  * Built before serving, immutable then: any number of threads may look up. */
 #ifndef HTTP_ROUTER_H
 #define HTTP_ROUTER_H
@@ -35,12 +38,16 @@ void router_free(struct router *r);
 int router_add(struct router *r, weft_str method, weft_str pattern, void *target, char *err,
                size_t err_size);
 
-/* Finds the target for a request; HEAD falls back to GET. Allocates nothing. */
+/* Finds the target for a request; HEAD falls back to GET. With ROUTER_NO_METHOD the target is that
+ * of the most specific pattern for the path. Allocates nothing. */
 enum router_result router_find(const struct router *r, weft_str method, weft_str path,
                                struct router_match *ret_match);
 
-/* The methods that the path has, as Allow has them: "GET, HEAD, POST, OPTIONS". Returns the length,
- * terminated. */
-size_t router_allow(const struct router *r, weft_str path, char *buf, size_t size);
+/* Adds the methods that the path has to a list as Allow has it, "GET, HEAD, POST", those it lacks.
+ * `buf` is terminated, and stays so; what does not fit is left out. Allocates nothing. */
+void router_allow(const struct router *r, weft_str path, char *buf, size_t size);
+
+/* Adds one method to such a list, if it is not there. */
+void allow_add(char *buf, size_t size, const char *method);
 
 #endif

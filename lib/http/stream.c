@@ -15,7 +15,8 @@ static int stream_open(weft_http *h)
 {
     static const weft_str type = {"text/plain; charset=utf-8", 25};
     int rc = answer_head(h, h->status, type, -1);
-    h->answer = ANSWER_OPEN;
+    if (rc == 0 || h->out_error) /* without a byte of the head, another answer may follow */
+        h->answer = ANSWER_OPEN;
     return rc;
 }
 
@@ -53,21 +54,12 @@ static int stream_room(weft_http *h, size_t *ret_room)
     return 0;
 }
 
-int weft_write(weft_http *h, const void *data, size_t len)
+int stream_emit(weft_http *h, const void *data, size_t len)
 {
     const char *from = data;
-    if (h->answer == ANSWER_HELD || h->answer == ANSWER_SENT)
-        return -EALREADY;
-    if (h->answer == ANSWER_NONE) {
-        int rc = stream_open(h);
-        if (rc < 0)
-            return rc;
-    }
     if (h->out_error)
         return h->out_error;
     h->sent_body += (int64_t)len;
-    if (h->is_head_request)
-        return 0;
     while (len) {
         size_t room;
         int rc = stream_room(h, &room);
@@ -80,6 +72,27 @@ int weft_write(weft_http *h, const void *data, size_t len)
         len -= n;
     }
     return 0;
+}
+
+static int filter_write(weft_http *h, const void *data, size_t len, enum filter_step step)
+{
+    return h->out_error ? h->out_error : h->filter->write(h->filter, h, data, len, step);
+}
+
+int weft_write(weft_http *h, const void *data, size_t len)
+{
+    if (h->answer == ANSWER_HELD || h->answer == ANSWER_SENT)
+        return -EALREADY;
+    if (h->answer == ANSWER_NONE) {
+        int rc = stream_open(h);
+        if (rc < 0)
+            return rc;
+    }
+    if (h->is_head_request)
+        return h->out_error;
+    if (weft_unlikely(h->is_filtered))
+        return filter_write(h, data, len, FILTER_WRITE);
+    return stream_emit(h, data, len);
 }
 
 int weft_writef(weft_http *h, const char *format, ...)
@@ -110,14 +123,24 @@ int weft_flush(weft_http *h)
         if (rc < 0)
             return rc;
     }
+    if (weft_unlikely(h->is_filtered) && h->answer == ANSWER_OPEN && !h->is_head_request) {
+        int rc = filter_write(h, NULL, 0, FILTER_FLUSH);
+        if (rc < 0)
+            return rc;
+    }
     chunk_close(h);
     return wire_flush(h);
 }
 
 void stream_finish(weft_http *h)
 {
-    chunk_close(h);
     h->answer = ANSWER_SENT;
+    if (weft_unlikely(h->is_filtered) && !h->is_head_request &&
+        filter_write(h, NULL, 0, FILTER_FINISH) < 0) {
+        h->is_cut = true; /* the client must not take what came for whole */
+        return;
+    }
+    chunk_close(h);
     if (h->is_chunked && !h->is_head_request)
         wire_put(h, "0\r\n\r\n", 5);
 }

@@ -32,6 +32,20 @@ ssize_t url_decode(char *dst, weft_str src, bool plus_is_space)
     return (ssize_t)len;
 }
 
+bool url_is_decodable(weft_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] != '%')
+            continue;
+        int high = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(s.ptr[i + 2]) : -1;
+        if (low < 0 || high + low == 0)
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
 bool url_query_next(weft_str *rest, weft_str *ret_name, weft_str *ret_value)
 {
     while (rest->len) {

@@ -14,6 +14,9 @@ static inline bool url_needs_decode(weft_str s)
  * an escape that is none and for an encoded NUL. */
 ssize_t url_decode(char *dst, weft_str src, bool plus_is_space);
 
+/* Whether url_decode can decode it. */
+bool url_is_decodable(weft_str s);
+
 /* Takes the next name=value off `rest`, both as sent. Returns false at the end. */
 bool url_query_next(weft_str *rest, weft_str *ret_name, weft_str *ret_value);
 

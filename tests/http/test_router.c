@@ -72,7 +72,7 @@ Test(router, conflicts_are_refused_with_both_patterns_named)
 Test(router, broken_patterns_are_refused)
 {
     static const char *const bad[] = {"",          "x",        "/{",     "/{}", "/a{b}",
-                                      "/{a...}/b", "/{a}/{a}", "/{...}", "/}"};
+                                      "/{a...}/b", "/{a}/{a}", "/{...}", "/}",  "/a%20b"};
     struct router *r = router_new();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char err[256] = "";
@@ -84,7 +84,7 @@ Test(router, broken_patterns_are_refused)
 
 Test(router, methods_fall_back_and_are_listed)
 {
-    char err[256], allow[128];
+    char err[256], allow[128] = "";
     struct router_match m;
     struct router *r = router_new();
     cr_assert_eq(add(r, "GET", "/a", err), 0);
@@ -95,6 +95,64 @@ Test(router, methods_fall_back_and_are_listed)
     cr_assert_eq(router_find(r, WEFT_STR("PUT"), WEFT_STR("/b"), &m), ROUTER_NO_PATH);
     cr_assert_eq(router_find(r, WEFT_STR("BREW"), WEFT_STR("/any"), &m), ROUTER_FOUND);
     router_allow(r, WEFT_STR("/a"), allow, sizeof allow);
-    cr_assert_str_eq(allow, "POST, GET, HEAD, OPTIONS");
+    cr_assert_str_eq(allow, "GET, HEAD, POST");
+    router_free(r);
+}
+
+Test(router, an_encoded_slash_stays_inside_of_its_segment)
+{
+    static const char *const patterns[] = {"/a/{x}", "/a/b/c", "/r/{rest...}", NULL};
+    struct router *r = with(patterns);
+    struct router_match m;
+    cr_assert_str_eq(find(r, "/a/b%2Fc", &m), "/a/{x}");
+    cr_assert(weft_str_eq(m.params[0].value, WEFT_STR("b%2Fc")));
+    cr_assert_str_eq(find(r, "/a%2Fb/c", &m), "none");
+    cr_assert_str_eq(find(r, "/r/b%2fc/d", &m), "/r/{rest...}");
+    cr_assert_eq(m.n_params, 1);
+    cr_assert_str_eq(find(r, "/a/%252F", &m), "/a/{x}");
+    cr_assert(weft_str_eq(m.params[0].value, WEFT_STR("%252F")), "decoded once, later");
+    router_free(r);
+}
+
+Test(router, methods_that_overlap_conflict_when_only_paths_could_decide)
+{
+    char err[256] = "";
+    struct router *r = router_new();
+    cr_assert_eq(add(r, "GET", "/a/{x}", err), 0);
+    cr_assert_eq(add(r, "", "/{y}/b", err), -EEXIST);
+    cr_assert_eq(add(r, "HEAD", "/{y}/b", err), -EEXIST, "HEAD is answered by GET");
+    cr_assert_eq(add(r, "", "/a/{z}", err), 0, "the method decides");
+    cr_assert_eq(add(r, "HEAD", "/a/{z}", err), 0, "the method decides");
+    cr_assert_eq(add(r, "POST", "/{y}/b", err), -EEXIST, "any of /a/{z} is POST too");
+    cr_assert_eq(add(r, "POST", "/{y}/c/d", err), 0);
+    router_free(r);
+}
+
+Test(router, allow_lists_every_pattern_that_fits_and_each_method_once)
+{
+    char err[256], allow[64] = "", tiny[12] = "";
+    struct router *r = router_new();
+    cr_assert_eq(add(r, "UNLOCK", "/a/b", err), 0);
+    cr_assert_eq(add(r, "LOCK", "/a/{x}", err), 0, "no part of UNLOCK");
+    cr_assert_eq(add(r, "GET", "/{rest...}", err), 0);
+    cr_assert_eq(add(r, "GET", "/a/b", err), 0);
+    cr_assert_eq(add(r, "PUT", "/a/b/c", err), 0);
+    router_allow(r, WEFT_STR("/a/%62"), allow, sizeof allow);
+    cr_assert_str_eq(allow, "UNLOCK, GET, HEAD, LOCK");
+    router_allow(r, WEFT_STR("/a/b"), tiny, sizeof tiny);
+    cr_assert_str_eq(tiny, "UNLOCK, GET");
+    router_free(r);
+}
+
+Test(router, a_wrong_method_tells_the_most_specific_pattern_of_the_path)
+{
+    char err[256];
+    struct router_match m;
+    struct router *r = router_new();
+    int wide = 0, narrow = 0;
+    cr_assert_eq(router_add(r, WEFT_STR("GET"), WEFT_STR("/{x}"), &wide, err, sizeof err), 0);
+    cr_assert_eq(router_add(r, WEFT_STR("GET"), WEFT_STR("/a"), &narrow, err, sizeof err), 0);
+    cr_assert_eq(router_find(r, WEFT_STR("PUT"), WEFT_STR("/a"), &m), ROUTER_NO_METHOD);
+    cr_assert_eq(m.target, &narrow);
     router_free(r);
 }

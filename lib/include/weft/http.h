@@ -45,6 +45,29 @@ WEFT_API int weft_any(weft_app *app, const char *pattern, weft_handler *handler,
 /* A group: routes under `prefix` with middleware of their own. Freed with its application. */
 WEFT_API weft_app *weft_app_group(weft_app *app, const char *prefix);
 
+/* A group for one host: "api.example.org", or "*.example.org" for all names below it; without a
+ * port, in any case. A request is looked up among the routes of its host, then of the wildcards
+ * that fit it from the longest on, then of the application; the first that has the path and the
+ * method wins. Calls with the same host share its routes. Not in a group; freed with the
+ * application. NULL when memory is out. Before serving only. */
+WEFT_API weft_app *weft_app_host(weft_app *app, const char *host);
+
+/* What happens to a path that has no route as it stands, but has with other slashes. */
+enum {
+    WEFT_SLASH_STRICT,   /* it has no route: 404 */
+    WEFT_SLASH_REDIRECT, /* the client is sent to the one that has, with 308 and the query */
+    WEFT_SLASH_SAME,     /* it is answered as the one that has */
+};
+
+typedef struct weft_path_opts {
+    int trailing_slash;    /* "/a/" and "/a"; default WEFT_SLASH_STRICT */
+    int duplicate_slashes; /* "/a//b" and "/a/b"; default WEFT_SLASH_STRICT */
+} weft_path_opts;
+
+/* Sets it for the application (not for a group). Returns 0; -EINVAL, which is also remembered as a
+ * wrong route is. Before serving only. */
+WEFT_API int weft_app_paths(weft_app *app, const weft_path_opts *opts);
+
 /* Adds middleware: it runs before the handlers of this application or group, in the order of the
  * calls, and goes on with weft_next. */
 WEFT_API int weft_use(weft_app *app, weft_handler *middleware, void *arg);
@@ -52,6 +75,17 @@ WEFT_API int weft_use(weft_app *app, weft_handler *middleware, void *arg);
 /* Runs the rest of the chain and returns its result, a handler's. Before it returns, the default
  * answer for a status or an error has been made (not yet sent). May park. */
 WEFT_API int weft_next(weft_http *h);
+
+/* Calls `fn(h, arg)` when the answer is complete, or has failed for good: for logs, and for what
+ * the request holds. It may look at the request and at weft_answer_*, must not answer, and may
+ * park. The last call set is made first. Returns 0 or -ENOMEM. */
+WEFT_API int weft_at_end(weft_http *h, void (*fn)(weft_http *h, void *arg), void *arg);
+
+/* Keeps `value` under `key`, an address that is unique to who defines the key, as long as the
+ * request lives: what middleware hands to the handlers inside. weft_value gives the last one kept,
+ * or NULL. Never park. Returns 0 or -ENOMEM. */
+WEFT_API int weft_set_value(weft_http *h, const void *key, void *value);
+WEFT_API void *weft_value(weft_http *h, const void *key);
 
 /* ---- serving ---- */
 
@@ -100,6 +134,9 @@ WEFT_API weft_str weft_method(weft_http *h);
 WEFT_API weft_str weft_target(weft_http *h);       /* as sent: "/a%20b?x=1" */
 WEFT_API weft_str weft_path(weft_http *h);         /* the target's path, as sent */
 WEFT_API weft_str weft_query_string(weft_http *h); /* after '?', as sent; {NULL, 0} when absent */
+/* The host that the request is for, as sent, perhaps with a port: the target's when it has one,
+ * else the header's (RFC 9112 section 3.2.2); {NULL, 0} when there is none (HTTP/1.0). */
+WEFT_API weft_str weft_host(weft_http *h);
 /* A parameter of the pattern, percent-decoded; {NULL, 0} when the pattern has no such name. */
 WEFT_API weft_str weft_param(weft_http *h, const char *name);
 /* The first value of a query parameter, decoded; {NULL, 0} when absent. */
@@ -133,6 +170,14 @@ WEFT_API int weft_set_header(weft_http *h, const char *name, const char *value);
 WEFT_API int weft_add_header(weft_http *h, const char *name, const char *value);
 WEFT_API int weft_set_header_fmt(weft_http *h, const char *name, const char *format, ...)
     WEFT_PRINTF(3, 4);
+
+/* Takes away the answer's headers of that name. Returns 0; -EALREADY when the head has gone out. */
+WEFT_API int weft_remove_header(weft_http *h, const char *name);
+
+/* What the answer is so far, for middleware: its status (0: none yet), and the value of the first
+ * header of that name that was set, in any case ({NULL, 0}: none). */
+WEFT_API int weft_answer_status(weft_http *h);
+WEFT_API weft_str weft_answer_header(weft_http *h, const char *name);
 
 /* Whole answers. Each returns 0, or a negative errno for the handler to return; -EALREADY when an
  * answer has been made. The content is copied or sent before they return. They may park. */
