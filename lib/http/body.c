@@ -5,6 +5,7 @@
 
 #include "assert.h"
 #include "exchange.h"
+#include "request_context.h"
 
 int body_begin(weft_http *h)
 {
@@ -52,7 +53,10 @@ static ssize_t receive(weft_http *h, void *buf, size_t len)
     if (rc < 0)
         return rc;
     weft_conn_set_read_deadline(h->conn, weft_now() + h->server->opts.body_timeout);
+    struct own_wait wait;
+    own_wait_begin(h, &wait);
     ssize_t n = weft_conn_read(h->conn, buf, len);
+    own_wait_end(&wait);
     return n == 0 ? -ECONNRESET : n;
 }
 

@@ -24,6 +24,7 @@
 
 #include "arena.h"
 #include "conn.h"
+#include "context.h"
 #include "head.h"
 #include "router.h"
 
@@ -54,6 +55,8 @@ struct endpoint {
 /* What all connections of a served application share. */
 struct http_server {
     weft_app *app;
+    weft_ctx *ctx;        /* the parent of all requests'; NULL: none */
+    bool times_handlers;  /* a handler timeout was asked for */
     weft_serve_opts opts; /* with the defaults filled in; immutable */
     _Atomic(int) active;  /* connections */
     _Atomic(bool) is_draining;
@@ -99,6 +102,12 @@ struct answer_header {
 struct weft_http {
     weft_conn *conn;
     struct http_server *server;
+
+    /* The request's context; see request_context.h. */
+    struct coro *coro; /* the connection's */
+    weft_ctx *ctx;     /* a reference, or NULL: not made yet */
+    struct context_source context_source;
+    int64_t deadline; /* 0: the default, from when the context is made */
 
     /* Input. */
     char *in;

@@ -14,6 +14,9 @@ enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_REFUSED = 2 };
 
 static const int64_t DRAIN_LOOK_NS = 5 * WEFT_MS;
 
+/* What a handler whose context has ended at the drain's end has to return. */
+static const int64_t CUT_NS = 200 * WEFT_MS;
+
 struct service {
     struct http_server server;
     struct listener *listeners[2 * WEFT_MAX_LISTEN];
@@ -89,27 +92,47 @@ static void interrupt(weft_conn *c, void *server)
         conn_interrupt(c);
 }
 
+/* Upgraded connections and streams of events have no end of their own. */
+static void end_endless(weft_conn *c, void *server)
+{
+    if (c->owner == server)
+        conn_drain(c);
+}
+
+/* Waits until no connection is left, at most until a point of weft_now() or another signal, with
+ * the idle ones closed from `idle_until` on. Returns how many are left. */
+static int wait_for_last(struct service *s, struct poll_desc *signals, int64_t idle_until,
+                         int64_t until)
+{
+    for (;;) {
+        conn_each(end_endless, &s->server); /* again: they change under way */
+        if (weft_now() >= idle_until)
+            conn_each(interrupt, &s->server);
+        int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
+        if (active == 0)
+            return 0;
+        poll_set_deadline(signals, POLL_READ, weft_now() + DRAIN_LOOK_NS);
+        int rc = poll_park(signals, POLL_READ);
+        if (rc == 0 || weft_now() >= until)
+            return active;
+    }
+}
+
 /* Accepting stops, idle connections close after the grace, requests in flight finish within the
- * drain timeout. A second signal ends the wait. */
+ * drain timeout; then their contexts end. A second signal ends the wait. */
 static void drain(struct service *s, struct poll_desc *signals)
 {
     for (int i = 0; i < s->n_listeners; i++)
         listener_stop(s->listeners[i]);
     atomic_store_explicit(&s->server.is_draining, true, memory_order_release);
-    int64_t began = weft_now(), until = began + s->server.opts.drain_timeout;
-    for (;;) {
-        if (weft_now() - began >= s->server.opts.drain_grace)
-            conn_each(interrupt, &s->server); /* again: one may have become idle meanwhile */
-        int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
-        if (active == 0)
-            return;
-        poll_set_deadline(signals, POLL_READ, weft_now() + DRAIN_LOOK_NS);
-        int rc = poll_park(signals, POLL_READ);
-        if (rc == 0 || weft_now() >= until) {
-            fprintf(stderr, "weft: %d connections were still busy and are cut\n", active);
-            return;
-        }
-    }
+    const weft_serve_opts *opts = &s->server.opts;
+    int64_t began = weft_now();
+    int active = wait_for_last(s, signals, began + opts->drain_grace, began + opts->drain_timeout);
+    if (!active)
+        return;
+    fprintf(stderr, "weft: %d connections were still busy and are cut\n", active);
+    weft_ctx_cancel(s->server.ctx);
+    wait_for_last(s, signals, 0, weft_now() + CUT_NS);
 }
 
 /* Serves until a signal comes, then drains. */
@@ -137,10 +160,13 @@ static int serve(void *arg)
     struct service *s = arg;
     struct poll_desc *signals = poll_new(s->signal_fd);
     int rc = signals ? poll_open(signals, proc_near()) : -ENOMEM;
-    if (rc == 0) {
+    if (rc == 0)
+        rc = weft_ctx_new(NULL, WEFT_NO_DEADLINE, &s->server.ctx);
+    if (rc == 0)
         rc = serve_until(s, signals);
+    if (signals)
         poll_close(signals);
-    }
+    weft_ctx_unref(s->server.ctx);
     poll_free(signals);
     if (rc < 0)
         fprintf(stderr, "weft: serving failed: %s\n", strerror(-rc));

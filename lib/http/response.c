@@ -8,10 +8,14 @@
 #include "assert.h"
 #include "exchange.h"
 #include "jsonfmt.h"
+#include "request_context.h"
 #include "token.h"
 
 /* What a head takes beside the user's headers. */
 enum { HEAD_ROOM = 320 };
+
+/* What logs call an exchange whose client went away first; nginx's number. */
+enum { CLIENT_CLOSED = 499 };
 
 void answer_begin(weft_http *h)
 {
@@ -421,6 +425,12 @@ static void log_failure(weft_http *h, const char *what)
             (int)(target.len < 200 ? target.len : 200), target.ptr, what);
 }
 
+/* The handler gave up because its client has gone, or the server drains. */
+static bool is_clients_end(const weft_http *h, int rc)
+{
+    return rc < 0 && (rc == h->out_error || (rc == -ECANCELED && request_is_canceled(h)));
+}
+
 void answer_result(weft_http *h, int rc)
 {
     if (h->answer != ANSWER_NONE && (rc == 0 || rc == h->result))
@@ -430,6 +440,8 @@ void answer_result(weft_http *h, int rc)
         /* The client's fault: a body too long, too slow or broken. Its end is unknown. */
         h->keeps_alive = false;
         rc = rc == -EMSGSIZE ? 413 : rc == -ETIMEDOUT ? 408 : 400;
+    } else if (is_clients_end(h, rc)) {
+        rc = CLIENT_CLOSED; /* nobody's failure, and most likely nobody reads it */
     } else if (rc < 0) {
         log_failure(h, strerror(-rc));
     } else if (rc == 0) {
@@ -498,8 +510,12 @@ int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length)
         return -EIO;
     }
     int rc = wire_flush(h);
-    if (rc == 0)
+    if (rc == 0) {
+        struct own_wait wait;
+        own_wait_begin(h, &wait);
         rc = weft_conn_sendfile(h->conn, fd, &offset, length, 0);
+        own_wait_end(&wait);
+    }
     if (rc < 0) {
         h->out_error = rc;
         h->is_cut = true;

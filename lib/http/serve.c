@@ -12,6 +12,7 @@
 
 #include "assert.h"
 #include "exchange.h"
+#include "request_context.h"
 #include "sys.h"
 
 enum { DESCRIPTOR_RESERVE = 64, LINGER_BYTES = 1 << 20 };
@@ -82,7 +83,9 @@ static enum next serve_request(weft_http *h)
         answer_refuse(h, refused);
         return NEXT_LINGER;
     }
+    request_context_begin(h, s->times_handlers ? now_coarse() + s->opts.handler_timeout : 0);
     app_dispatch(s->app, h);
+    request_context_end(h);
     h->conn->served++;
     enum next next = NEXT_REQUEST;
     if (!h->is_body_done && !body_drain(h))
@@ -189,6 +192,7 @@ static void on_wake(weft_conn *c, enum conn_wake why)
     h.out_error = 0;
     h.is_cut = false;
     arena_init(&h.arena, first_arena, sizeof first_arena);
+    request_context_init(&h);
     if (why != CONN_READABLE)
         next = NEXT_CLOSE; /* idle too long, or the server drains */
     while (next == NEXT_REQUEST)
@@ -214,6 +218,7 @@ void server_accept(weft_conn *c, void *server)
         return;
     }
     c->owner = s;
+    conn_set_write_patience(c, s->opts.write_timeout);
     conn_idle(c, on_wake, now_coarse() + s->opts.header_timeout);
 }
 
@@ -237,7 +242,11 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
                                                               : DESCRIPTOR_RESERVE;
         o->max_connections = most > 1 << 30 ? 1 << 30 : (int)most;
     }
+    s->ctx = NULL;
+    s->times_handlers = o->handler_timeout != 0;
     set_default(&o->max_body, 1 << 20);
+    set_default(&o->handler_timeout, 300 * WEFT_SEC);
+    set_default(&o->min_body_rate, 240);
     set_default(&o->header_timeout, 10 * WEFT_SEC);
     set_default(&o->body_timeout, 20 * WEFT_SEC);
     set_default(&o->idle_timeout, 75 * WEFT_SEC);
@@ -251,7 +260,8 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
                     o->max_headers <= HEAD_MAX_HEADERS && o->max_connections > 0 &&
                     o->max_body >= 0 && o->threads >= 0 && o->threads <= 256 &&
                     o->header_timeout > 0 && o->body_timeout > 0 && o->idle_timeout > 0 &&
-                    o->write_timeout > 0 && o->drain_timeout > 0 && o->drain_grace >= 0 &&
-                    o->n_listen_fds >= 0 && o->n_listen_fds <= WEFT_MAX_LISTEN;
+                    o->write_timeout > 0 && o->handler_timeout > 0 && o->min_body_rate >= -1 &&
+                    o->drain_timeout > 0 && o->drain_grace >= 0 && o->n_listen_fds >= 0 &&
+                    o->n_listen_fds <= WEFT_MAX_LISTEN;
     return is_valid ? 0 : -EINVAL;
 }

@@ -3,6 +3,7 @@
 #include <weft/stream.h>
 
 #include "exchange.h"
+#include "request_context.h"
 #include "token.h"
 
 /* Whether the request asks for it: Connection names Upgrade, and Upgrade the protocol, alone or in
@@ -51,11 +52,16 @@ int weft_upgrade(weft_http *h, const char *protocol, weft_conn **ret_conn, weft_
         return -EPROTO;
     if (!h->is_body_done)
         return -EBUSY;
-    int rc = put_switch(h, name);
+    /* Only the handler knows what the end of the client's stream means now: he reads it. */
+    int rc = request_context_bind(h, CONN_ENDS_BY_DRAIN);
+    if (rc == 0)
+        rc = put_switch(h, name);
     if (rc < 0)
         return rc;
     weft_conn_set_read_deadline(h->conn, WEFT_NO_DEADLINE);
     weft_conn_set_write_deadline(h->conn, WEFT_NO_DEADLINE);
+    conn_set_write_patience(h->conn, 0);
+    weft_set_deadline(h, WEFT_NO_DEADLINE);
     *ret_conn = h->conn;
     *ret_early = (weft_str){h->in + h->in_at, h->in_len - h->in_at};
     h->in_at = h->in_len;

@@ -3,11 +3,7 @@
 
 #include "assert.h"
 #include "exchange.h"
-
-static void set_deadline(weft_http *h)
-{
-    weft_conn_set_write_deadline(h->conn, weft_now() + h->server->opts.write_timeout);
-}
+#include "request_context.h"
 
 int wire_flush(weft_http *h)
 {
@@ -18,9 +14,11 @@ int wire_flush(weft_http *h)
         h->out_len = 0;
         return 0;
     }
-    if (n >= 0) { /* it has to wait: only then a deadline is needed */
-        set_deadline(h);
+    if (n >= 0) { /* it has to wait */
+        struct own_wait wait;
+        own_wait_begin(h, &wait);
         n = weft_conn_write_all(h->conn, h->out + n, h->out_len - (size_t)n);
+        own_wait_end(&wait);
     }
     h->out_error = (int)n;
     h->out_len = 0;
@@ -44,8 +42,10 @@ int wire_put(weft_http *h, const void *data, size_t len)
         return 0;
     }
     struct iovec iov[2] = {{h->out, h->out_len}, {(void *)(uintptr_t)data, len}};
-    set_deadline(h);
+    struct own_wait wait;
+    own_wait_begin(h, &wait);
     h->out_error = weft_conn_writev_all(h->conn, iov, 2);
+    own_wait_end(&wait);
     h->out_len = 0;
     return h->out_error;
 }

@@ -58,6 +58,9 @@ int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
     c->owner = NULL;
     c->served = 0;
     c->is_drained = false;
+    c->write_patience = 0;
+    weft_assert(!c->end_ctx); /* and its lock is free: a record starts with zeros */
+    atomic_store_explicit(&c->desc.on_end, conn_end_fire, memory_order_relaxed); /* not shared */
     remember_peer(c, peer);
     atomic_store_explicit(&c->is_live, true, memory_order_release); /* pairs: conn_each */
     *ret_conn = c;
@@ -69,6 +72,7 @@ void weft_conn_close(weft_conn *c)
     if (!c)
         return;
     weft_assert(atomic_load_explicit(&c->is_live, memory_order_relaxed));
+    weft_assert(!c->end_ctx); /* only its holder binds one */
     atomic_store_explicit(&c->is_live, false, memory_order_release);
     poll_close(&c->desc);
     close(c->desc.fd);
@@ -176,6 +180,13 @@ ssize_t conn_try_write(weft_conn *c, const void *buf, size_t len)
     return n == -EAGAIN || n == -EINTR ? 0 : n;
 }
 
+static int wait_writable(weft_conn *c)
+{
+    if (c->write_patience)
+        poll_set_deadline(&c->desc, POLL_WRITE, weft_now() + c->write_patience);
+    return poll_park(&c->desc, POLL_WRITE);
+}
+
 int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
 {
     const char *from = buf;
@@ -185,7 +196,7 @@ int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
             from += n;
             len -= (size_t)n;
         } else if (n == -EAGAIN) {
-            int rc = poll_park(&c->desc, POLL_WRITE);
+            int rc = wait_writable(c);
             if (rc < 0)
                 return rc;
         } else if (n != -EINTR) {
@@ -202,7 +213,7 @@ int weft_conn_writev_all(weft_conn *c, struct iovec *iov, int count)
                              .msg_iovlen = count < IOV_MAX ? (size_t)count : IOV_MAX};
         ssize_t n = sys_sendmsg(c->desc.fd, &msg, 0);
         if (n == -EAGAIN) {
-            int rc = poll_park(&c->desc, POLL_WRITE);
+            int rc = wait_writable(c);
             if (rc < 0)
                 return rc;
         } else if (n < 0 && n != -EINTR) {
@@ -238,7 +249,7 @@ int weft_conn_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len, int m
             if (n == AT_ONCE)
                 weft_yield();
         } else if (n == -EAGAIN) {
-            int rc = poll_park(&c->desc, POLL_WRITE);
+            int rc = wait_writable(c);
             if (rc < 0)
                 return rc;
         } else if (n != -EINTR) {

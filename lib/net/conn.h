@@ -14,9 +14,11 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weft/context.h>
 #include <weft/net.h>
 #include <weft/rt.h>
 
+#include "lock.h"
 #include "poll.h"
 #include "task.h"
 
@@ -27,15 +29,25 @@ enum conn_wake {
     CONN_INTERRUPTED, /* conn_interrupt was called */
 };
 
+/* What ends a context that is bound to a connection. */
+enum conn_end {
+    CONN_ENDS_BY_PEER = 1,  /* the peer closes its side, or the connection breaks */
+    CONN_ENDS_BY_DRAIN = 2, /* conn_drain */
+};
+
 struct weft_conn {
     struct poll_desc desc; /* descriptor, poll words, deadlines */
     struct task idle_task; /* what the read word points at while nobody holds the connection */
     void (*on_wake)(weft_conn *c, enum conn_wake why); /* set by conn_idle */
     void *owner;                                       /* for the layer above (the server) */
     uint64_t served;                                   /* for the layer above: requests answered */
-    bool is_drained;       /* the last read was short: there is nothing to read until readiness */
-    _Atomic(bool) is_live; /* between conn_new and weft_conn_close */
-    uint8_t family;        /* AF_INET, AF_INET6, AF_UNIX */
+    bool is_drained;        /* the last read was short: there is nothing to read until readiness */
+    _Atomic(bool) is_live;  /* between conn_new and weft_conn_close */
+    struct lock end_lock;   /* guards the next two; taken by the netpoller, see conn_end.c */
+    weft_ctx *end_ctx;      /* borrowed, or NULL */
+    unsigned end_by;        /* enum conn_end, several */
+    int64_t write_patience; /* each wait for the peer to take bytes, at most; 0: no bound of it */
+    uint8_t family;         /* AF_INET, AF_INET6, AF_UNIX */
     uint16_t peer_port;
     struct in6_addr peer_addr; /* v4 in its first four bytes */
 };
@@ -67,6 +79,24 @@ ssize_t conn_try_write(weft_conn *c, const void *buf, size_t len);
 /* Wakes the connection's coroutine if it is idle (on_wake gets CONN_INTERRUPTED); any thread.
  * A connection that a coroutine holds is not touched. */
 void conn_interrupt(weft_conn *c);
+
+/* Binds a context to the connection: it is cancelled by what `by` names (enum conn_end, several),
+ * at once if the peer has ended already. One at a time; NULL ends that: when it returns, nobody
+ * touches the last one through the connection. By the holder, who keeps his reference meanwhile. */
+void conn_end_bind(weft_conn *c, weft_ctx *ctx, unsigned by);
+
+/* Cancels the context bound with CONN_ENDS_BY_DRAIN. Any thread, also in conn_each. */
+void conn_drain(weft_conn *c);
+
+/* Bounds each wait of a write: nanoseconds from its beginning to the first byte taken, instead of a
+ * write deadline; 0: no bound. By the holder. */
+static inline void conn_set_write_patience(weft_conn *c, int64_t patience)
+{
+    c->write_patience = patience;
+}
+
+/* The peer has ended: for the netpoller. */
+void conn_end_fire(struct poll_desc *desc);
 
 /* Calls `visit` for every live connection, under the pool's lock; visit must not park. */
 void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg);

@@ -101,6 +101,15 @@ bool poll_interrupt(struct poll_desc *desc, enum poll_direction direction, struc
     return true;
 }
 
+void poll_end(struct poll_desc *desc)
+{
+    atomic_store_explicit(&desc->is_ending, true, memory_order_release); /* pairs: note_read */
+    /* relaxed: a function's address; what it needs has a lock of its own */
+    poll_on_end *on_end = atomic_load_explicit(&desc->on_end, memory_order_relaxed);
+    if (on_end)
+        on_end(desc);
+}
+
 static int64_t deadline_of(struct poll_desc *desc, enum poll_direction direction)
 {
     /* pairs: poll_set_deadline; see the top of this file */
@@ -146,6 +155,7 @@ void poll_init(struct poll_desc *desc, int fd)
     desc->registered = NULL;
     atomic_store_explicit(&desc->is_watched, false, memory_order_relaxed); /* not shared yet */
     atomic_store_explicit(&desc->is_ending, false, memory_order_relaxed);
+    atomic_store_explicit(&desc->on_end, NULL, memory_order_relaxed);
     for (int i = 0; i < 2; i++) {
         desc->wait[i].why = POLL_EVENT;
         atomic_store_explicit(&desc->wait[i].word, WORD_NIL, memory_order_relaxed);
@@ -263,7 +273,7 @@ int poll_park(struct poll_desc *desc, enum poll_direction direction)
 {
     struct coro *c = coro_self();
     weft_assert(c && desc->is_registered);
-    struct park park = {.desc = desc, .direction = direction, .coro = c, .ctx = c->ctx};
+    struct park park = {.desc = desc, .direction = direction, .coro = c, .ctx = coro_context(c)};
     struct poll_wait *w = &desc->wait[direction];
     for (;;) {
         park_once(&park);

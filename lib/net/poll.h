@@ -37,13 +37,19 @@ struct poll_wait {
     uint8_t why; /* enum poll_why of the last wake; written before the task is readied */
 };
 
+struct poll_desc;
+typedef void poll_on_end(struct poll_desc *desc);
+
 struct poll_desc {
     int fd;
     bool is_registered;       /* with a poller; by its holder */
     _Atomic(bool) is_watched; /* by weft_poll: whatever comes fires the read direction */
     _Atomic(bool) is_ending;  /* the peer has closed or reset: sticky, no further edge may come */
-    struct poll_wait wait[2]; /* by enum poll_direction */
-    struct timer timer;       /* one for both deadlines, armed at the earliest asked for */
+    /* Called when the peer has ended, or, by a late event of the record's last holder, for nothing:
+     * on a scheduler's stack, must not park. NULL: nobody wants to know. */
+    _Atomic(poll_on_end *) on_end;
+    struct poll_wait wait[2];     /* by enum poll_direction */
+    struct timer timer;           /* one for both deadlines, armed at the earliest asked for */
     _Atomic(int32_t) *registered; /* the processor's count that this registration is in */
 };
 

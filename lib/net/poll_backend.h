@@ -17,6 +17,12 @@ int poll_backend_watch(struct proc *p, struct poll_desc *desc, int events, bool 
 /* Ends that. */
 void poll_backend_unwatch(struct proc *p, struct poll_desc *desc);
 
+/* Whether the peer has closed its side or reset the connection; asks the kernel. Any thread. */
+bool poll_backend_has_ended(const struct poll_desc *desc);
+
+/* The peer has ended, most likely: an event may be late, see poll_init. Any machine. */
+void poll_end(struct poll_desc *desc);
+
 /* An edge came: what waits in that direction goes to `ready`. Any machine. */
 void poll_fire(struct poll_desc *desc, enum poll_direction direction, struct task_list *ready);
 

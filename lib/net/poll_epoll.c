@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/poll.h> /* poll.h is ours */
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +67,12 @@ void poll_backend_unwatch(struct proc *p, struct poll_desc *desc)
     (void)epoll_ctl(p->poll_fd, EPOLL_CTL_DEL, desc->fd, NULL); /* it may have been closed */
 }
 
+bool poll_backend_has_ended(const struct poll_desc *desc)
+{
+    struct pollfd p = {.fd = desc->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0;
+}
+
 /* epoll_wait with nanoseconds, where the kernel has it (Linux 5.11); rounded up where not. */
 static int wait_for(int fd, struct epoll_event *events, int64_t timeout_ns)
 {
@@ -97,8 +104,8 @@ bool poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
             poll_fire(desc, POLL_READ, ready);
             continue;
         }
-        if (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) /* pairs: conn's look after a short read */
-            atomic_store_explicit(&desc->is_ending, true, memory_order_release);
+        if (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+            poll_end(desc);
         if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
             poll_fire(desc, POLL_READ, ready);
         if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR))

@@ -110,7 +110,7 @@ static weft_ctx *child_of(weft_ctx *parent)
         return NULL;
     atomic_init(&ctx->refs, 1);
     timer_init(&ctx->timer, on_timer);
-    ctx->deadline = weft_ctx_deadline(parent);
+    atomic_init(&ctx->deadline, weft_ctx_deadline(parent));
     ctx->parent = context_ref(parent);
     if (parent) {
         lock_take(&parent->lock);
@@ -126,6 +126,34 @@ static weft_ctx *child_of(weft_ctx *parent)
     return ctx;
 }
 
+static void set_deadline(weft_ctx *ctx, int64_t when)
+{
+    atomic_store_explicit(&ctx->deadline, when, memory_order_relaxed);
+}
+
+int context_move_deadline(weft_ctx *ctx, int64_t when)
+{
+    timer_stop(&ctx->timer);
+    int64_t parents = weft_ctx_deadline(ctx->parent);
+    set_deadline(ctx, when < parents ? when : parents);
+    if (when <= weft_now())
+        end(ctx, -ETIMEDOUT);
+    else if (when < parents && error_of(ctx) == 0)
+        return timer_arm(&ctx->timer, proc_near(), when);
+    return error_of(ctx);
+}
+
+weft_ctx *context_make(struct coro *c)
+{
+    weft_ctx *ctx = c->source->make(c->source);
+    if (ctx) {
+        weft_assert(!c->ctx);
+        c->ctx = ctx;
+        c->source = NULL;
+    }
+    return c->ctx;
+}
+
 int weft_ctx_new(weft_ctx *parent, int64_t timeout, weft_ctx **ret_ctx)
 {
     int64_t now = weft_now();
@@ -133,11 +161,11 @@ int weft_ctx_new(weft_ctx *parent, int64_t timeout, weft_ctx **ret_ctx)
     if (!ctx)
         return -ENOMEM;
     if (timeout <= 0) {
-        ctx->deadline = now;
+        set_deadline(ctx, now);
         end(ctx, -ETIMEDOUT);
-    } else if (timeout < WEFT_NO_DEADLINE - now && now + timeout < ctx->deadline) {
-        ctx->deadline = now + timeout;
-        int rc = timer_arm(&ctx->timer, proc_near(), ctx->deadline);
+    } else if (timeout < WEFT_NO_DEADLINE - now && now + timeout < weft_ctx_deadline(ctx)) {
+        set_deadline(ctx, now + timeout);
+        int rc = timer_arm(&ctx->timer, proc_near(), now + timeout);
         if (rc < 0) {
             context_unref(ctx);
             return rc;
@@ -183,7 +211,7 @@ int weft_ctx_error(const weft_ctx *ctx)
 
 int64_t weft_ctx_deadline(const weft_ctx *ctx)
 {
-    return ctx ? ctx->deadline : WEFT_NO_DEADLINE;
+    return ctx ? atomic_load_explicit(&ctx->deadline, memory_order_relaxed) : WEFT_NO_DEADLINE;
 }
 
 weft_ctx *weft_ctx_ref(weft_ctx *ctx)
@@ -199,14 +227,15 @@ void weft_ctx_unref(weft_ctx *ctx)
 weft_ctx *weft_ctx_current(void)
 {
     struct coro *c = coro_self();
-    return c ? c->ctx : NULL;
+    return c ? coro_context(c) : NULL;
 }
 
 weft_ctx *weft_ctx_enter(weft_ctx *ctx)
 {
     struct coro *c = coro_self();
     weft_assert(c != NULL);
-    weft_ctx *old = c->ctx;
+    weft_ctx *old = coro_context(c);
+    c->source = NULL;
     c->ctx = context_ref(ctx);
     return old;
 }

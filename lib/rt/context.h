@@ -29,7 +29,8 @@ struct weft_ctx {
     struct weft_ctx *parent;               /* a reference, or NULL; immutable */
     struct weft_ctx *children;             /* not references: they leave as they are freed */
     struct weft_ctx *sibling, **sibling_p; /* under the parent's lock */
-    int64_t deadline;                      /* the earliest of its own and its parents'; immutable */
+    _Atomic(int64_t) deadline;             /* the earliest of its own and its parents'; relaxed: a
+                                            * fact by itself, and the timer goes by its own */
     struct timer timer;                    /* for its own */
     const void *key;                       /* immutable, all three; NULL: carries no value */
     void *value;
@@ -46,6 +47,16 @@ void context_unwatch(weft_ctx *ctx, struct context_watch *watch);
  * _begin returns 0 with the lock held, or the error without. */
 WEFT_MUST_USE int context_watch_begin(weft_ctx *ctx);
 void context_watch_end(weft_ctx *ctx, struct context_watch *watch); /* NULL: not after all */
+
+/* Moves the deadline of ctx, which only its maker does: one after the other. Its children keep
+ * theirs, as they found it when they were made. Returns 0; ctx's error; -ENOMEM. Does not park. */
+WEFT_MUST_USE int context_move_deadline(weft_ctx *ctx, int64_t when);
+
+/* A context that is made when a coroutine first asks for its own: most never do. */
+struct context_source {
+    /* Makes it: a reference, or NULL when memory is out. Runs in the coroutine, must not park. */
+    weft_ctx *(*make)(struct context_source *source);
+};
 
 void context_free(weft_ctx *ctx);
 

@@ -137,6 +137,7 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     c->id = p->ids++;
     c->wait_reason = WAIT_NONE;
     c->groups = NULL;
+    c->source = NULL;
     c->since = p->polled_at;
     c->is_trimmed = false;
     char *top = take_work(c, task, (char *)c);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "assert.h"
 #include "sanitize.h"
 #include "task.h"
 
@@ -57,18 +58,19 @@ struct coro {
     char *low; /* low end of its stack, the guard's first byte */
     void (*fn)(void *arg);
     void *arg;
-    const void *spawned_at;    /* the return address of the call that spawned it */
-    uint64_t id;               /* unique in the process's life */
-    struct weft_ctx *ctx;      /* its current context, a reference; NULL: none that could end */
-    struct weft_group *groups; /* its open groups, innermost first */
-    const char *name;          /* or NULL; its spawner's */
-    int64_t since;             /* about when it parked, a point of weft_now() */
-    uint8_t size_log;          /* log2 of the stack's bytes */
-    uint8_t wait_reason;       /* enum wait_reason */
-    _Atomic(uint8_t) state;    /* enum coro_state */
-    _Atomic(bool) is_pinned;   /* a report reads its stack: it must not be entered; see report.c */
-    bool is_trimmed;        /* what it does not use of its stack was given back since it parked */
-    struct san_fiber fiber; /* what sanitizers know of it; empty in other builds */
+    const void *spawned_at;        /* the return address of the call that spawned it */
+    uint64_t id;                   /* unique in the process's life */
+    struct weft_ctx *ctx;          /* its current context, a reference; NULL: none that could end */
+    struct context_source *source; /* makes that context when somebody first asks; NULL: none */
+    struct weft_group *groups;     /* its open groups, innermost first */
+    const char *name;              /* or NULL; its spawner's */
+    int64_t since;                 /* about when it parked, a point of weft_now() */
+    uint8_t size_log;              /* log2 of the stack's bytes */
+    uint8_t wait_reason;           /* enum wait_reason */
+    _Atomic(uint8_t) state;        /* enum coro_state */
+    _Atomic(bool) is_pinned; /* a report reads its stack: it must not be entered; see report.c */
+    bool is_trimmed;         /* what it does not use of its stack was given back since it parked */
+    struct san_fiber fiber;  /* what sanitizers know of it; empty in other builds */
 };
 
 /* Builds a coroutine for a task that is no coroutine yet, on a stack of p, and consumes the spawn.
@@ -99,6 +101,16 @@ struct coro *coro_at(char *low, unsigned size_log);
 
 /* What a wait reason is called in reports. */
 const char *wait_reason_text(unsigned reason);
+
+/* Makes the context of a coroutine that has a source. Returns it, or NULL when memory is out: then
+ * the next who asks tries again. */
+struct weft_ctx *context_make(struct coro *c);
+
+/* The calling coroutine's current context, borrowed; NULL when it has none that could end. */
+static inline struct weft_ctx *coro_context(struct coro *c)
+{
+    return weft_likely(!c->source) ? c->ctx : context_make(c);
+}
 
 static inline struct coro *coro_of(struct task *task)
 {

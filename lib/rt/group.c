@@ -36,7 +36,8 @@ void weft_group_init(weft_group *g, weft_group_opts opts)
     g->owner = c;
     g->outer = c->groups;
     c->groups = g;
-    g->error = weft_ctx_new(c->ctx, opts.timeout ? opts.timeout : WEFT_NO_DEADLINE, &g->ctx);
+    g->error = weft_ctx_new(coro_context(c), opts.timeout ? opts.timeout : WEFT_NO_DEADLINE,
+                            &g->ctx);
 }
 
 /* A child has ended: the owner goes on if he waited for its place, or for the last. */

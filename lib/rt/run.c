@@ -212,7 +212,7 @@ int spawn_task(const struct spawn_request *request)
 static struct weft_ctx *inherited(void)
 {
     struct coro *c = coro_self();
-    return c ? c->ctx : NULL;
+    return c ? coro_context(c) : NULL;
 }
 
 int weft_go(void (*fn)(void *arg), void *arg)

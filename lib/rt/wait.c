@@ -37,7 +37,7 @@ static void on_context_end(struct context_watch *watch)
 void waiter_init(struct waiter *w, int64_t deadline, bool is_select)
 {
     w->coro = coro_self();
-    w->ctx = w->coro ? w->coro->ctx : NULL;
+    w->ctx = w->coro ? coro_context(w->coro) : NULL;
     w->deadline = deadline;
     w->is_timed = w->is_watching = false;
     w->is_shared = is_select || deadline != WEFT_NO_DEADLINE || w->ctx;

@@ -60,7 +60,7 @@ Test(upgrade, the_handler_has_the_socket_with_what_came_early, .timeout = 60)
         cr_assert_eq(recv(fd, got + len, 1, 0), 1);
     client_send(fd, "later", 5);
     cr_assert_eq(recv(fd, got, 5, MSG_WAITALL), 5);
-    cr_expect_arr_eq(got, "LATER", 5);
+    cr_expect(memcmp(got, "LATER", 5) == 0);
     shutdown(fd, SHUT_WR);
     cr_expect_eq(recv(fd, got, 1, 0), 0);
     close(fd);

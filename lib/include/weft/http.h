@@ -106,8 +106,12 @@ typedef struct weft_serve_opts {
     int max_connections;     /* default: descriptors allowed, less a reserve */
     int64_t header_timeout;  /* from a request's first byte to its head's end; default 10 s */
     int64_t body_timeout;    /* a wait for the next bytes of a body; default 20 s */
+    int64_t min_body_rate;   /* bytes a second that a body comes at, averaged over all waits for it
+                              * beyond body_timeout; default 240; -1: any rate */
+    int64_t handler_timeout; /* from a request's head on: see weft_set_deadline; default 5 min, from
+                              * the handler's first wait on */
     int64_t idle_timeout;    /* keep-alive between requests; default 75 s */
-    int64_t write_timeout;   /* a wait for the client to take bytes; default 30 s */
+    int64_t write_timeout;   /* a wait for the client to take more bytes; default 30 s */
     int64_t drain_timeout;   /* requests in flight at shutdown; default 10 s */
     int64_t
         drain_grace; /* at shutdown an idle keep-alive connection may send one more request, which
@@ -156,6 +160,19 @@ WEFT_API ssize_t weft_body_read(weft_http *h, void *buf, size_t len);
 /* Reads the whole body, bounded by the body limit, into the request's memory; parks.
  * Returns 0 or weft_body_read's errors, or -ENOMEM. */
 WEFT_API int weft_body_all(weft_http *h, weft_str *ret_body);
+
+/* Ends the request's context, weft_ctx_current(), at `when`, a point of weft_now(), instead of at
+ * the handler timeout; WEFT_NO_DEADLINE: never by time. Then every wait of the handler, and of what
+ * it has spawned, returns -ETIMEDOUT, which answers 504. Waits for the request's own client have
+ * limits of their own (body_timeout, write_timeout); reading the body ends at a deadline that was
+ * set here or as handler_timeout, too.
+ *
+ * The context also ends, with -ECANCELED, when the client goes away: when it closes the connection
+ * or only its sending side, which cannot be told apart; what the handler answers is still sent.
+ * And it ends when the handler has returned, for what it has spawned and not waited for.
+ * Returns 0; the context's error when it has ended; -ENOMEM. In the handler's own coroutine; never
+ * parks. */
+WEFT_API int weft_set_deadline(weft_http *h, int64_t when);
 
 /* Memory that lives as long as the request, aligned to 16; NULL when memory is out. */
 WEFT_API void *weft_alloc(weft_http *h, size_t size);
