@@ -1,6 +1,7 @@
 #include "sys.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 
 #ifdef WEFT_FAULTS
@@ -70,4 +71,16 @@ SEAM int sys_shutdown_write(int fd)
 {
     SYS_FAULT("shutdown");
     return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+SEAM int sys_madvise(void *addr, size_t len, int advice)
+{
+    SYS_FAULT("madvise");
+    return madvise(addr, len, advice) < 0 ? -errno : 0;
+}
+
+SEAM int sys_mprotect(void *addr, size_t len, int prot)
+{
+    SYS_FAULT("mprotect");
+    return mprotect(addr, len, prot) < 0 ? -errno : 0;
 }

@@ -34,4 +34,8 @@ int sys_connect_result(int fd);
 
 int sys_shutdown_write(int fd);
 
+/* Any thread; addr and len as the calls say. */
+int sys_madvise(void *addr, size_t len, int advice);
+int sys_mprotect(void *addr, size_t len, int prot);
+
 #endif

@@ -138,8 +138,7 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     c->wait_reason = WAIT_NONE;
     c->groups = NULL;
     c->source = NULL;
-    c->since = p->polled_at;
-    c->is_trimmed = false;
+    atomic_store_explicit(&c->since, p->polled_at, memory_order_relaxed); /* for reports */
     char *top = take_work(c, task, (char *)c);
     weft_assert(((uintptr_t)top & 15) == 0);
     c->sp = top;
@@ -174,7 +173,7 @@ void coro_enter(struct machine *m, struct coro *c, bool is_new)
     atomic_store_explicit(&c->state, CORO_RUNNING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     wait_while_pinned(c);
-    c->is_trimmed = false;
+    atomic_store_explicit(&c->is_trimmed, false, memory_order_relaxed); /* nobody has it pinned */
     m->current = c;
     atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
     san_switch_begin(&m->fiber, &c->fiber, false);

@@ -3,32 +3,36 @@
  * The guard at the stack's low end traps; the handler runs on an alternate stack, says which
  * coroutine it was and what to set, and hands the signal on to whoever had it before, so that the
  * process ends with a core as it would have. */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "proc.h"
+#include "symbol.h"
 
 enum { ALT_STACK_BYTES = 32 * 1024 };
+
+static void say(const char *text, int len)
+{
+    ssize_t ignored = write(STDERR_FILENO, text, (size_t)len);
+    (void)ignored;
+}
 
 /* Writes to stderr what is known; only calls that are safe enough in a process about to die. */
 static void report(const struct coro *c)
 {
-    char text[512];
-    Dl_info where = {0};
-    if (c->spawned_at)
-        dladdr((void *)(uintptr_t)c->spawned_at, &where);
-    int n = snprintf(
-        text, sizeof text,
-        "weft: coroutine %llu overflowed its stack of %zu KB; spawned at %p (%s in %s)\n"
-        "weft: set a larger stack_size in weft_run_opts, or put large arrays on the "
-        "heap\n",
-        (unsigned long long)c->id, ((size_t)1 << c->size_log) / 1024, c->spawned_at,
-        where.dli_sname ? where.dli_sname : "?", where.dli_fname ? where.dli_fname : "?");
-    ssize_t ignored = write(STDERR_FILENO, text, (size_t)n);
-    (void)ignored;
+    char text[512], where[256];
+    say(text, snprintf(text, sizeof text,
+                       "weft: coroutine %llu%s%s%s overflowed its stack of %zu KB: set a larger "
+                       "stack_size in weft_go_opts or weft_run_opts, or put large arrays on the "
+                       "heap\n",
+                       (unsigned long long)c->id, c->name ? " \"" : "", c->name ? c->name : "",
+                       c->name ? "\"" : "", ((size_t)1 << c->size_log) / 1024));
+    /* Apart, because looking for the name may meet a lock that somebody else holds. */
+    say(text, snprintf(text, sizeof text, "weft: it was spawned at %p", c->spawned_at));
+    say(text,
+        snprintf(text, sizeof text, ", %s\n", symbol_describe(c->spawned_at, where, sizeof where)));
 }
 
 static void on_fault(int sig, siginfo_t *info, void *context)

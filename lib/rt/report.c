@@ -33,6 +33,16 @@ static struct {
     _Atomic(bool) is_wanted;
 } report;
 
+void report_walk_begin(void)
+{
+    lock_take(&report.lock);
+}
+
+void report_walk_end(void)
+{
+    lock_release(&report.lock);
+}
+
 /* ---- finding them ---- */
 
 /* What is known of one, copied. */
@@ -76,9 +86,8 @@ static bool look_at(struct coro *c, struct sight *s, bool with_frames)
 {
     if (atomic_load_explicit(&c->state, memory_order_acquire) == CORO_FREE)
         return false;
-    if (atomic_exchange_explicit(&c->is_pinned, true, memory_order_seq_cst))
-        return false;                                                /* another report is at it */
-    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0); /* pairs: coro_enter */
+    atomic_store_explicit(&c->is_pinned, true, memory_order_relaxed); /* the walk is ours alone */
+    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);  /* pairs: coro_enter */
     s->state = atomic_load_explicit(&c->state, memory_order_acquire);
     s->frame_count = 0;
     s->id = c->id;
@@ -86,7 +95,7 @@ static bool look_at(struct coro *c, struct sight *s, bool with_frames)
     s->spawned_at = c->spawned_at;
     s->wait_reason = c->wait_reason;
     s->size_log = c->size_log;
-    s->since = c->since;
+    s->since = atomic_load_explicit(&c->since, memory_order_relaxed);
     if (s->state == CORO_PARKED && with_frames) {
         context_visit(c->sp, unwind, s);
         drop_frames(s, 2); /* unwind, context_visit */
@@ -97,29 +106,18 @@ static bool look_at(struct coro *c, struct sight *s, bool with_frames)
 
 typedef void visit_sight(const struct sight *s, void *arg);
 
-static void visit_class(struct stack_class *class, bool with_frames, visit_sight *visit, void *arg)
-{
-    size_t size = (size_t)1 << class->size_log;
-    lock_take(&class->lock);
-    struct stack_slab *newest = class->slabs;
-    char *fresh = class->fresh;
-    lock_release(&class->lock);
-    for (struct stack_slab *slab = newest; slab; slab = slab->next) { /* only grows at the front */
-        char *end = slab == newest ? fresh : slab->base + slab->bytes;
-        for (char *low = slab->base; low < end; low += size) {
-            struct sight s;
-            if (look_at(coro_at(low, class->size_log), &s, with_frames))
-                visit(&s, arg);
-        }
-    }
-}
-
 static void visit_all(bool with_frames, visit_sight *visit, void *arg)
 {
-    lock_take(&report.lock);
-    for (int i = 0; i < STACK_CLASSES; i++)
-        visit_class(&rt.stacks[i], with_frames, visit, arg);
-    lock_release(&report.lock);
+    struct stack_cursor at = {0};
+    struct stack_class *class;
+    char *low;
+    report_walk_begin();
+    while ((low = stack_next(rt.stacks, &at, &class))) {
+        struct sight s;
+        if (look_at(coro_at(low, class->size_log), &s, with_frames))
+            visit(&s, arg);
+    }
+    report_walk_end();
 }
 
 /* ---- writing them ---- */

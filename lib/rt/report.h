@@ -11,6 +11,10 @@
 void report_install(void);
 void report_uninstall(void);
 
+/* A walk over the coroutines, which may pin them: one at a time. */
+void report_walk_begin(void);
+void report_walk_end(void);
+
 /* Whether SIGQUIT came; the watchdog looks, and calls report_all. */
 bool report_is_wanted(void);
 void report_all(void);

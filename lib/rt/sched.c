@@ -192,7 +192,8 @@ static void run_task(struct machine *m, struct task *task)
             coro_free(m->proc, c);
             return;
         }
-        c->since = m->proc ? m->proc->polled_at : weft_now();
+        atomic_store_explicit(&c->since, m->proc ? m->proc->polled_at : weft_now(),
+                              memory_order_relaxed); /* for reports */
         /* pairs: the acquire of who reports; it reads the stack of a PARKED one only */
         atomic_store_explicit(&c->state, CORO_PARKED, memory_order_release);
         if (m->commit(c, m->commit_arg))

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "assert.h"
+#include "sys.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
@@ -14,8 +15,9 @@
 
 enum {
     PAGE = 4096,
-    SLAB_BYTES = 64 << 20, /* at least one stack */
-    WARM_STACKS = 1024,    /* free stacks of a class that keep their pages */
+    SLAB_BYTES = 64 << 20,  /* at least one stack */
+    WARM_STACKS = 1024,     /* free stacks of a class that keep their pages, if they */
+    WARM_BYTES = 256 << 20, /* could have at most so many */
     CACHE_BATCH = STACK_CACHE / 2,
 };
 
@@ -73,18 +75,17 @@ static int guard_install(char *low, size_t bytes)
 {
     static atomic_bool lacks_marker; /* relaxed: a fact about the kernel, found again if missed */
     if (!atomic_load_explicit(&lacks_marker, memory_order_relaxed)) {
-        if (madvise(low, bytes, MADV_GUARD_INSTALL) == 0)
-            return 0;
-        if (errno != EINVAL)
-            return -errno;
+        int rc = sys_madvise(low, bytes, MADV_GUARD_INSTALL);
+        if (rc != -EINVAL)
+            return rc;
         atomic_store_explicit(&lacks_marker, true, memory_order_relaxed);
     }
-    if (mprotect(low, bytes, PROT_NONE) == 0)
-        return 0;
-    int err = errno;
-    report_exhausted("the kernel's limit on memory mappings is reached",
-                     "raise it with sysctl vm.max_map_count, or use Linux 6.13, which needs none");
-    return -err;
+    int rc = sys_mprotect(low, bytes, PROT_NONE);
+    if (rc < 0)
+        report_exhausted("the kernel's limit on memory mappings is reached",
+                         "raise it with sysctl vm.max_map_count, or use Linux 6.13, which needs "
+                         "none; until others end, new coroutines wait");
+    return rc;
 }
 
 static int slab_add_locked(struct stack_class *class)
@@ -155,11 +156,12 @@ static int class_take(struct stack_class *class, char **ret_low)
 static void class_give(struct stack_class *class, char *low)
 {
     lock_take(&class->lock);
-    bool is_warm = class->free_count < WARM_STACKS;
+    bool is_warm = class->free_count < WARM_STACKS &&
+                   class->free_count << class->size_log < WARM_BYTES;
     lock_release(&class->lock);
     size_t guard = stack_guard_bytes(class->size_log);
     if (!is_warm) /* failing costs memory, not correctness */
-        (void)madvise(low + guard, ((size_t)1 << class->size_log) - guard, MADV_DONTNEED);
+        (void)sys_madvise(low + guard, ((size_t)1 << class->size_log) - guard, MADV_DONTNEED);
     lock_take(&class->lock);
     weft_assert(class->free_count < class->total);
     class->free[class->free_count++] = low;
@@ -190,4 +192,29 @@ void stack_give(struct stack_class *class, struct stack_cache *cache, char *low)
         cache->count -= CACHE_BATCH;
     }
     cache->stacks[cache->count++] = low;
+}
+
+char *stack_next(struct stack_class classes[STACK_CLASSES], struct stack_cursor *at,
+                 struct stack_class **ret_class)
+{
+    while (at->low == at->end) {
+        char *fresh = NULL; /* only the newest slab, a class's first, has stacks never given out */
+        if (at->slab)
+            at->slab = at->slab->next;
+        while (!at->slab && at->class < STACK_CLASSES) {
+            struct stack_class *class = &classes[at->class ++];
+            lock_take(&class->lock);
+            at->slab = class->slabs;
+            fresh = class->fresh;
+            lock_release(&class->lock);
+        }
+        if (!at->slab)
+            return NULL;
+        at->low = at->slab->base;
+        at->end = fresh ? fresh : at->low + at->slab->bytes;
+    }
+    char *low = at->low;
+    *ret_class = &classes[at->class - 1];
+    at->low += (size_t)1 << (*ret_class)->size_log;
+    return low;
 }

@@ -58,6 +58,18 @@ WEFT_MUST_USE int stack_take(struct stack_class *class, struct stack_cache *cach
 /* Takes a stack back; nobody runs on it. */
 void stack_give(struct stack_class *class, struct stack_cache *cache, char *low);
 
+/* A walk over all stacks that were ever given out; starts zeroed. Slabs stay until the end and are
+ * added at the front, so that it may be interrupted at will. */
+struct stack_cursor {
+    int class;
+    struct stack_slab *slab;
+    char *low, *end; /* the next stack of slab, and the end of those given out */
+};
+
+/* The low end of the next stack, its class in *ret_class; NULL at the end. Any thread. */
+char *stack_next(struct stack_class classes[STACK_CLASSES], struct stack_cursor *at,
+                 struct stack_class **ret_class);
+
 /* Bytes at a stack's low end that trap. */
 size_t stack_guard_bytes(unsigned size_log);
 

@@ -23,6 +23,7 @@
 #include "machine.h"
 #include "report.h"
 #include "trace.h"
+#include "trim.h"
 
 /* How long a coroutine may hold its processor, and how often the watchdog looks at least. */
 static const int64_t HELD_TOO_LONG_NS = 10 * WEFT_MS;
@@ -31,6 +32,9 @@ static const int64_t LOOK_MIN_NS = 100 * WEFT_US;
 
 /* All have been idle for so long: perhaps for ever. */
 static const int64_t DEADLOCK_LOOK_NS = 20 * WEFT_MS;
+
+/* Looks at some more stacks before all is looked at again. */
+enum { TRIMS_A_REST = 32 };
 
 _Atomic(unsigned) watch_sleeps;
 
@@ -154,6 +158,26 @@ static bool is_stopping(void)
     return atomic_load_explicit(&watch.is_stopping, memory_order_acquire);
 }
 
+/* As trim_some; pinning needs the barrier. */
+static int64_t some_trimmed(int64_t now)
+{
+    return watch.can_seize ? trim_some(now) : WEFT_NO_DEADLINE;
+}
+
+/* Nothing runs, and has not for a while: gives stacks' memory back, then sleeps for good. */
+static void rest_while_idle(void)
+{
+    int64_t now = weft_now(), next = some_trimmed(now);
+    for (int i = 1; i < TRIMS_A_REST && next <= now && all_idle(); i++)
+        next = some_trimmed(now);
+    if (!atomic_load_explicit(&watch_sleeps, memory_order_relaxed))
+        return;
+    if (next == WEFT_NO_DEADLINE)
+        futex_wait(&watch_sleeps, 1, -1);
+    else if (next > now)
+        futex_wait(&watch_sleeps, 1, next - now);
+}
+
 /* Sleeps until a processor is busy, or somebody wants a report. */
 static void sleep_while_idle(void)
 {
@@ -165,8 +189,8 @@ static void sleep_while_idle(void)
     if (all_idle() && ticks() == before && !is_stopping() && !report_is_wanted()) {
         if (report_deadlock())
             runtime_stop(-EDEADLK);
-        else if (atomic_load_explicit(&watch_sleeps, memory_order_relaxed))
-            futex_wait(&watch_sleeps, 1, -1);
+        else
+            rest_while_idle();
     }
     atomic_store_explicit(&watch_sleeps, 0, memory_order_relaxed);
 }
@@ -176,13 +200,14 @@ static void *watch_thread(void *arg)
     (void)arg;
     _Atomic(unsigned) never = 0;
     while (!is_stopping()) {
-        int64_t next;
+        int64_t next, now = weft_now();
         if (report_is_wanted())
             report_all();
-        if (!look(weft_now(), &next) && all_idle()) {
+        if (!look(now, &next) && all_idle()) {
             sleep_while_idle();
             continue;
         }
+        (void)some_trimmed(now);
         int64_t left = next - weft_now();
         futex_wait(&never, 0, left > LOOK_MIN_NS ? left : LOOK_MIN_NS);
     }
@@ -199,6 +224,7 @@ int watch_start(void)
 {
     sigset_t all, old;
     memset(watch.seen, 0, sizeof watch.seen);
+    trim_init();
     atomic_store_explicit(&watch.is_stopping, false, memory_order_relaxed);
     watch.can_seize = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     sigfillset(&all);
