@@ -18,6 +18,7 @@ static weft_app *root_of(weft_app *app)
 static int mistake(weft_app *app, int rc, const char *what, const char *about)
 {
     weft_app *root = root_of(app);
+    root->is_ready = false;
     if (!root->error[0])
         snprintf(root->error, sizeof root->error, "%s '%s'", what, about);
     return rc;
@@ -80,6 +81,7 @@ static weft_app *group_new(weft_app *parent)
     if (!group)
         return NULL;
     group->parent = parent;
+    root_of(parent)->is_ready = false;
     *parent->last_group = group;
     parent->last_group = &group->next;
     return group;
@@ -134,6 +136,7 @@ int weft_use(weft_app *app, weft_handler *middleware, void *arg)
     if (app->n_middleware == MIDDLEWARE_MAX)
         return mistake(app, -ENOMEM, "too much middleware in group", app->prefix);
     app->middleware[app->n_middleware++] = (struct step){middleware, arg};
+    root_of(app)->is_ready = false;
     return 0;
 }
 
@@ -156,6 +159,7 @@ int weft_route(weft_app *app, const char *method, const char *pattern, weft_hand
     }
     *app->last_route = entry;
     app->last_route = &entry->next;
+    root_of(app)->is_ready = false;
     return 0;
 }
 
@@ -256,6 +260,8 @@ static int add_groups(weft_app *root, weft_app *app, struct router *router, cons
 int app_prepare(weft_app *app)
 {
     weft_assert(!app->parent);
+    if (app->is_ready)
+        return 0; /* and perhaps being served */
     unprepare(app);
     app->router = router_new();
     app->not_found = endpoint_new(app, (struct step){answer_not_found, NULL});
@@ -263,7 +269,8 @@ int app_prepare(weft_app *app)
         mistake(app, -ENOMEM, "no memory for", "the application");
     else if (!app->error[0])
         add_routes(app, app, app->router, "");
-    if (!app->error[0])
+    app->is_ready = !app->error[0];
+    if (app->is_ready)
         return 0;
     fprintf(stderr, "weft: %s\n", app->error);
     return -EINVAL;

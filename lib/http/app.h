@@ -29,6 +29,7 @@ struct weft_app {
 
     /* In the root only. */
     char error[ERROR_MAX]; /* the first mistake made while building */
+    bool is_ready;         /* app_prepare has succeeded, and nothing was added since */
     weft_path_opts paths;
 
     /* Made by app_prepare; immutable while requests are served. */

@@ -9,6 +9,7 @@
 
 #include "exchange.h"
 #include "listener.h"
+#include "lock.h"
 
 enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_REFUSED = 2 };
 
@@ -36,6 +37,20 @@ static void on_signal(int sig)
     ssize_t ignored = write(signal_fd, &one, sizeof one);
     (void)ignored;
     errno = saved;
+}
+
+/* Guards against a descriptor that is closed, and is another's, just when it is written to. */
+static struct lock stop_lock;
+
+void weft_app_stop(void)
+{
+    uint64_t one = 1;
+    lock_take(&stop_lock);
+    if (signal_fd >= 0) {
+        ssize_t ignored = write(signal_fd, &one, sizeof one);
+        (void)ignored;
+    }
+    lock_release(&stop_lock);
 }
 
 static int refuse(const char *what, const char *about, int rc)
@@ -190,7 +205,10 @@ static int run(struct service *s)
     sigaction(SIGTERM, &old_term, NULL);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGPIPE, &old_pipe, NULL);
+    lock_take(&stop_lock);
+    signal_fd = -1;
     close(s->signal_fd);
+    lock_release(&stop_lock);
     return status < 0 ? refuse("cannot start", "", status) : status;
 }
 

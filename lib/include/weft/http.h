@@ -132,6 +132,10 @@ typedef struct weft_serve_opts {
 WEFT_API int weft_app_main(weft_app *app, const char *address);
 WEFT_API int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts);
 
+/* Ends the serving of this process, if there is any, as SIGTERM does; does not wait for it. Any
+ * thread and coroutine; never parks. */
+WEFT_API void weft_app_stop(void);
+
 /* ---- the request ---- */
 
 WEFT_API weft_str weft_method(weft_http *h);

@@ -12,6 +12,7 @@
 #include <weft/rt.h>
 #include <weft/stream.h>
 #include <weft/sync.h>
+#include <weft/test.h>
 #include <weft/timer.h>
 
 #endif
