@@ -1,10 +1,12 @@
 /* group.c: groups of coroutines. */
+#include "group.h"
+
 #include <errno.h>
-#include <string.h>
-#include <weft/group.h>
+#include <stdlib.h>
 #include <weft/rt.h>
 
 #include "assert.h"
+#include "report.h"
 #include "spawn.h"
 #include "sync.h"
 
@@ -13,14 +15,14 @@ enum { FOR_A_PLACE = WAITER_WOKEN, FOR_THE_END };
 
 /* What a child gets a copy of. */
 struct child {
-    weft_group *group;
+    struct weft_group_state *group;
     int (*fn)(void *arg);
     void *arg;
     int index;
 };
 
 /* The first error counts. */
-static void note_error_locked(weft_group *g, int error)
+static void note_error_locked(struct weft_group_state *g, int error)
 {
     if (error < 0 && g->error == 0)
         g->error = error;
@@ -30,18 +32,22 @@ void weft_group_init(weft_group *g, weft_group_opts opts)
 {
     struct coro *c = coro_self();
     weft_assert(c != NULL);
-    memset(g, 0, sizeof *g);
-    g->opts = opts;
-    g->opened_at = __builtin_return_address(0);
-    g->owner = c;
-    g->outer = c->groups;
-    c->groups = g;
-    g->error = weft_ctx_new(coro_context(c), opts.timeout ? opts.timeout : WEFT_NO_DEADLINE,
-                            &g->ctx);
+    struct weft_group_state *state = calloc(1, sizeof *state);
+    g->state = state;
+    g->error = state ? 0 : -ENOMEM;
+    if (!state)
+        return;
+    state->opts = opts;
+    state->opened_at = __builtin_return_address(0);
+    state->owner = c;
+    state->outer = c->groups;
+    c->groups = state;
+    state->error = weft_ctx_new(weft_ctx_current(), opts.timeout ? opts.timeout : WEFT_NO_DEADLINE,
+                                &state->ctx);
 }
 
 /* A child has ended: the owner goes on if he waited for its place, or for the last. */
-static void leave(weft_group *g, int index, int rc)
+static void leave(struct weft_group_state *g, int index, int rc)
 {
     spin_take(SYNC_LOCK(g));
     if (index < g->opts.max_results && g->opts.results)
@@ -70,7 +76,7 @@ static void child_main(void *arg)
 
 /* Parks until a child leaves, for a place also until the group's context ends; the lock is held and
  * given back. */
-static void wait_locked(weft_group *g, uint32_t code)
+static void wait_locked(struct weft_group_state *g, uint32_t code)
 {
     struct waiter w;
     struct wait_node node;
@@ -89,7 +95,7 @@ static void wait_locked(weft_group *g, uint32_t code)
 }
 
 /* Takes a place for one more child. */
-static int enter(weft_group *g, int *ret_index)
+static int enter(struct weft_group_state *g, int *ret_index)
 {
     weft_assert(g->owner == coro_self());
     for (;;) {
@@ -109,10 +115,12 @@ static int enter(weft_group *g, int *ret_index)
     }
 }
 
-int weft_group_go(weft_group *g, int (*fn)(void *arg), void *arg)
+int weft_group_go(weft_group *group, int (*fn)(void *arg), void *arg)
 {
+    struct weft_group_state *g = group->state;
     struct child child = {.group = g, .fn = fn, .arg = arg};
-    int rc = enter(g, &child.index);
+    weft_assert(g || group->error); /* it has been opened, and not been waited for */
+    int rc = g ? enter(g, &child.index) : group->error;
     if (rc < 0)
         return rc;
     rc = spawn_task(&(struct spawn_request){.fn = child_main,
@@ -125,26 +133,39 @@ int weft_group_go(weft_group *g, int (*fn)(void *arg), void *arg)
     return rc;
 }
 
-int weft_group_wait(weft_group *g)
+int weft_group_wait(weft_group *group)
 {
+    struct weft_group_state *g = group->state;
     struct coro *c = coro_self();
-    weft_assert(g->owner == c && c->groups == g);
+    if (!g)
+        return group->error;
+    weft_assert(g->owner == c);
+    if (c->groups != g)
+        report_open_group(c);
     spin_take(SYNC_LOCK(g));
     if (g->running)
         wait_locked(g, FOR_THE_END);
     else
         spin_release(SYNC_LOCK(g));
     spin_take(SYNC_LOCK(g)); /* the last child may still be giving it back */
-    int rc = g->error;
+    group->error = g->error;
+    group->state = NULL;
     spin_release(SYNC_LOCK(g));
     c->groups = g->outer;
     weft_ctx_cancel(g->ctx);
     weft_ctx_unref(g->ctx);
-    g->ctx = NULL;
-    return rc;
+    free(g);
+    return group->error;
 }
 
-void weft_group_cancel(weft_group *g)
+void weft_group_cancel(weft_group *group)
 {
-    weft_ctx_cancel(g->ctx);
+    if (group->state)
+        weft_ctx_cancel(group->state->ctx);
+}
+
+void weft_group_close(weft_group *group)
+{
+    weft_group_cancel(group);
+    (void)weft_group_wait(group);
 }

@@ -17,8 +17,8 @@
 #include <unistd.h>
 #include <unwind.h>
 #include <weft/debug.h>
-#include <weft/group.h>
 
+#include "group.h"
 #include "machine.h"
 #include "proc.h"
 #include "switch.h"
@@ -331,10 +331,10 @@ int report_leaks(void)
 void report_open_group(const struct coro *c)
 {
     char text[512];
-    const struct weft_group *g = c->groups;
     fprintf(stderr,
-            "weft: coroutine %" PRIu64 " has ended with a group open: weft_group_wait was not "
-            "called for the group of %s\n",
-            c->id, symbol_describe(g->opened_at, text, sizeof text));
+            "weft: coroutine %" PRIu64 " left a group open, whose children may be running: "
+            "weft_group_wait was not called for the one opened at %s. WEFT_GROUP_SCOPED does it by "
+            "itself\n",
+            c->id, symbol_describe(c->groups->opened_at, text, sizeof text));
     abort();
 }

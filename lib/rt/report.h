@@ -25,7 +25,7 @@ bool report_deadlock(void);
 /* Lists the coroutines that are left when the runtime has stopped. Returns how many. */
 int report_leaks(void);
 
-/* c has ended with a group open: ends the program. */
+/* c has ended, or waits for an outer group, with its innermost group open: ends the program. */
 __attribute__((noreturn)) void report_open_group(const struct coro *c);
 
 #endif

@@ -7,6 +7,7 @@
 #include <weft/weft.h>
 
 #include "at_sizes.h"
+#include "output_of.h"
 
 #ifdef __SANITIZE_THREAD__
 enum { MANY = 2000 };
@@ -43,7 +44,6 @@ Test(chan, tells_closed_and_drained_from_a_value, .timeout = 60)
     at_all_sizes(closed_and_drained, NULL);
 }
 
-#ifndef __SANITIZE_THREAD__ /* whose builds cannot tell how a test ends */
 static int close_twice(void *arg)
 {
     (void)arg;
@@ -53,11 +53,17 @@ static int close_twice(void *arg)
     return 0;
 }
 
-Test(chan, a_second_close_ends_the_program, .signal = SIGABRT)
+static int run_close_twice(void *arg)
 {
-    weft_run(close_twice, NULL);
+    return weft_run(close_twice, arg);
 }
-#endif
+
+Test(chan, a_second_close_ends_the_program_with_a_message, .timeout = 60)
+{
+    int status = output_of(run_close_twice, NULL, 30);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%x", status);
+    output_has("weft: a channel was closed twice");
+}
 
 struct pipe_ends {
     weft_chan *ch;
@@ -276,4 +282,158 @@ static int typed(void *arg)
 Test(chan, typed_wrappers_work, .timeout = 60)
 {
     at_all_sizes(typed, NULL);
+}
+
+/* Without a buffer a value changes hands only when both are there. */
+static int rendezvous(void *arg)
+{
+    weft_wg wg = WEFT_WG_INIT;
+    struct pipe_ends p = {weft_chan_new(sizeof(int), 0), &wg, 1, 0};
+    int v = 0;
+    (void)arg;
+    cr_assert_eq(weft_chan_try_send(p.ch, &v), -EAGAIN, "nobody receives");
+    weft_wg_add(&wg, 1);
+    weft_go(produce, &p);
+    while (weft_chan_try_recv(p.ch, &v) == -EAGAIN)
+        weft_yield();
+    cr_assert_eq(v, 1);
+    cr_assert_eq(weft_wg_wait(&wg), 0);
+    weft_go(close_it, p.ch);
+    while ((v = weft_chan_try_send(p.ch, &v)) == -EAGAIN)
+        weft_yield();
+    cr_assert_eq(v, -EPIPE);
+    weft_chan_free(p.ch);
+    return 0;
+}
+
+Test(chan, without_a_buffer_both_must_be_there, .timeout = 60)
+{
+    at_all_sizes(rendezvous, NULL);
+}
+
+struct turn {
+    weft_chan *ch;
+    _Atomic(bool) is_there;
+    int got;
+    weft_wg *wg;
+};
+
+static void take_turn(void *arg)
+{
+    struct turn *t = arg;
+    atomic_store(&t->is_there, true);
+    cr_assert_eq(weft_chan_recv(t->ch, &t->got), 0);
+    weft_wg_done(t->wg);
+}
+
+/* Who has waited longest is served first. */
+static int turns(void *arg)
+{
+    enum { WAITERS = 20 };
+    struct turn all[WAITERS];
+    weft_wg wg = WEFT_WG_INIT;
+    (void)arg;
+    weft_chan *ch = weft_chan_new(sizeof(int), 0);
+    for (int i = 0; i < WAITERS; i++) {
+        all[i] = (struct turn){ch, false, -1, &wg};
+        weft_wg_add(&wg, 1);
+        weft_go(take_turn, &all[i]);
+        while (!atomic_load(&all[i].is_there)) /* on one processor: then it waits */
+            weft_yield();
+    }
+    for (int i = 0; i < WAITERS; i++)
+        cr_assert_eq(weft_chan_send(ch, &i), 0);
+    cr_assert_eq(weft_wg_wait(&wg), 0);
+    for (int i = 0; i < WAITERS; i++)
+        cr_assert_eq(all[i].got, i);
+    weft_chan_free(ch);
+    return 0;
+}
+
+Test(chan, serves_who_has_waited_longest, .timeout = 60)
+{
+    unsetenv("WEFT_SCHED_SEED"); /* by which it might not wait yet */
+    cr_assert_eq(weft_run_with(&(weft_run_opts){.procs = 1}, turns, NULL), 0);
+}
+
+static int close_on_many(void *arg)
+{
+    enum { WAITERS = 50 };
+    struct pipe_ends all[WAITERS];
+    weft_wg wg = WEFT_WG_INIT;
+    (void)arg;
+    weft_chan *ch = weft_chan_new(sizeof(int), 0);
+    for (int i = 0; i < WAITERS; i++) {
+        all[i] = (struct pipe_ends){ch, &wg, 0, 0};
+        weft_wg_add(&wg, 1);
+        weft_go(consume, &all[i]);
+    }
+    weft_yield();
+    weft_chan_close(ch);
+    cr_assert_eq(weft_wg_wait(&wg), 0);
+    weft_chan_free(ch);
+    return 0;
+}
+
+Test(chan, closing_wakes_all_of_them, .timeout = 60)
+{
+    at_all_sizes(close_on_many, NULL);
+}
+
+struct foreign {
+    weft_chan *in, *out;
+    int failed; /* the line */
+};
+
+#define FOREIGN_CHECK(claim)                                                                       \
+    do {                                                                                           \
+        if (!(claim) && !f->failed)                                                                \
+            f->failed = __LINE__;                                                                  \
+    } while (0)
+
+/* All that a thread outside may do with channels: it blocks where a coroutine parks. */
+static void *foreign_all(void *arg)
+{
+    struct foreign *f = arg;
+    int v = 0, none = 0;
+    weft_chan *empty = weft_chan_new(sizeof v, 0);
+    FOREIGN_CHECK(weft_chan_recv(f->in, &v) == 0 && v == 1);
+    FOREIGN_CHECK(weft_chan_try_recv(empty, &v) == -EAGAIN);
+    FOREIGN_CHECK(weft_chan_try_send(empty, &v) == -EAGAIN);
+    FOREIGN_CHECK(weft_chan_send_until(empty, &v, weft_now() + WEFT_MS) == -ETIMEDOUT);
+    FOREIGN_CHECK(weft_chan_send(f->out, &(int){2}) == 0);
+    FOREIGN_CHECK(weft_select(WEFT_RECV(empty, &none), WEFT_RECV(f->in, &v)) == 1 && v == 3);
+    FOREIGN_CHECK(weft_select(WEFT_RECV(empty, &none), WEFT_AFTER(WEFT_MS)) == 1);
+    FOREIGN_CHECK(weft_select(WEFT_RECV(empty, &none), WEFT_SEND(f->out, &(int){4})) == 1);
+    FOREIGN_CHECK(weft_select(WEFT_RECV(f->in, &v), WEFT_RECV(empty, &none)) == WEFT_CLOSED(0));
+    weft_chan_close(f->out);
+    weft_chan_free(empty);
+    return NULL;
+}
+
+static int with_foreign_thread(void *arg)
+{
+    struct foreign f = {weft_chan_new(sizeof(int), 0), weft_chan_new(sizeof(int), 0), 0};
+    pthread_t thread;
+    int v;
+    (void)arg;
+    cr_assert_eq(pthread_create(&thread, NULL, foreign_all, &f), 0);
+    cr_assert_eq(weft_chan_send(f.in, &(int){1}), 0);
+    cr_assert_eq(weft_chan_recv(f.out, &v), 0);
+    cr_assert_eq(v, 2);
+    cr_assert_eq(weft_chan_send(f.in, &(int){3}), 0);
+    cr_assert_eq(weft_chan_recv(f.out, &v), 0);
+    cr_assert_eq(v, 4);
+    weft_chan_close(f.in);
+    cr_assert_eq(weft_chan_recv(f.out, &v), -EPIPE);
+    pthread_join(thread, NULL);
+    cr_assert_eq(f.failed, 0, "line %d", f.failed);
+    weft_chan_free(f.in);
+    weft_chan_free(f.out);
+    return 0;
+}
+
+Test(chan, threads_outside_may_do_all_that_coroutines_do, .timeout = 60)
+{
+    at_all_sizes(with_foreign_thread, NULL);
 }

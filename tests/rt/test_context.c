@@ -1,7 +1,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -16,7 +19,8 @@ struct waits {
     weft_sem sem;
     weft_wg wg;
     weft_barrier barrier;
-    weft_conn *conn;
+    weft_conn *conn; /* whose peer is `peer`, which neither reads nor writes */
+    int peer;
     int pipe[2];
 };
 
@@ -87,9 +91,132 @@ static int wait_poll(struct waits *w)
     return weft_poll(w->pipe[0], WEFT_READABLE, 3600 * WEFT_SEC);
 }
 
-static int (*const all_waits[])(struct waits *w) = {
-    wait_chan_send,  wait_chan_recv, wait_select, wait_sleep, wait_mutex,   wait_read_lock,
-    wait_write_lock, wait_cond,      wait_sem,    wait_wg,    wait_barrier, wait_poll,
+/* The same with deadlines of their own, which are far away. */
+static int64_t far(void)
+{
+    return weft_now() + 3600 * WEFT_SEC;
+}
+
+static int wait_chan_send_until(struct waits *w)
+{
+    return weft_chan_send_until(w->full, &(int){1}, far());
+}
+
+static int wait_chan_recv_until(struct waits *w)
+{
+    int v;
+    return weft_chan_recv_until(w->bare, &v, far());
+}
+
+static int wait_sleep_until(struct waits *w)
+{
+    (void)w;
+    return weft_sleep_until(far());
+}
+
+static int wait_mutex_until(struct waits *w)
+{
+    return weft_mutex_lock_until(&w->mutex, far());
+}
+
+static int wait_read_lock_until(struct waits *w)
+{
+    return weft_rwlock_read_lock_until(&w->rwlock, far());
+}
+
+static int wait_write_lock_until(struct waits *w)
+{
+    return weft_rwlock_write_lock_until(&w->rwlock, far());
+}
+
+static int wait_cond_until(struct waits *w)
+{
+    weft_mutex mine = WEFT_MUTEX_INIT;
+    weft_mutex_lock(&mine);
+    int rc = weft_cond_wait_until(&w->cond, &mine, far());
+    weft_mutex_unlock(&mine);
+    return rc;
+}
+
+static int wait_sem_until(struct waits *w)
+{
+    return weft_sem_acquire_until(&w->sem, 1, far());
+}
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return weft_sleep(3600 * WEFT_SEC);
+}
+
+static int wait_with_timeout(struct waits *w)
+{
+    (void)w;
+    return weft_with_timeout(3600 * WEFT_SEC, sleep_long, NULL);
+}
+
+static int wait_group_place(struct waits *w)
+{
+    weft_group g;
+    (void)w;
+    weft_group_init(&g, (weft_group_opts){.limit = 1});
+    int rc = weft_group_go(&g, sleep_long, NULL);
+    if (rc == 0)
+        rc = weft_group_go(&g, sleep_long, NULL);
+    (void)weft_group_wait(&g);
+    return rc;
+}
+
+static int wait_group(struct waits *w)
+{
+    weft_group g;
+    (void)w;
+    weft_group_init(&g, (weft_group_opts){.limit = 0});
+    (void)weft_group_go(&g, sleep_long, NULL);
+    return weft_group_wait(&g); /* its children are cancelled with it */
+}
+
+static int wait_conn_read(struct waits *w)
+{
+    char byte;
+    return (int)weft_conn_read(w->conn, &byte, 1);
+}
+
+static int wait_conn_write(struct waits *w)
+{
+    static char much[8 << 20]; /* more than sockets hold */
+    return weft_conn_write_all(w->conn, much, sizeof much);
+}
+
+static const struct {
+    const char *name;
+    int (*wait)(struct waits *w);
+} all_waits[] = {
+    {"chan_send", wait_chan_send},
+    {"chan_send_until", wait_chan_send_until},
+    {"chan_recv", wait_chan_recv},
+    {"chan_recv_until", wait_chan_recv_until},
+    {"select", wait_select},
+    {"sleep", wait_sleep},
+    {"sleep_until", wait_sleep_until},
+    {"mutex_lock_until without an end", wait_mutex},
+    {"mutex_lock_until", wait_mutex_until},
+    {"rwlock_read_lock_until without an end", wait_read_lock},
+    {"rwlock_read_lock_until", wait_read_lock_until},
+    {"rwlock_write_lock_until without an end", wait_write_lock},
+    {"rwlock_write_lock_until", wait_write_lock_until},
+    {"cond_wait", wait_cond},
+    {"cond_wait_until", wait_cond_until},
+    {"sem_acquire", wait_sem},
+    {"sem_acquire_until", wait_sem_until},
+    {"wg_wait", wait_wg},
+    {"barrier_wait", wait_barrier},
+    {"with_timeout", wait_with_timeout},
+    {"group_go", wait_group_place},
+    {"group_wait", wait_group},
+    {"poll", wait_poll},
+    {"conn_read", wait_conn_read},
+    {"conn_write_all", wait_conn_write},
 };
 enum { WAITS = sizeof all_waits / sizeof *all_waits };
 
@@ -103,8 +230,24 @@ struct one_wait {
 static void wait_one(void *arg)
 {
     struct one_wait *o = arg;
-    o->rc = all_waits[o->index](o->waits);
+    o->rc = all_waits[o->index].wait(o->waits);
     weft_wg_done(o->wg);
+}
+
+/* A connection to a peer that is silent. */
+static void connect_to_silence(struct waits *w)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/weft-silence-%d", (int)getpid());
+    unlink(address.sun_path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(listener, 1), 0);
+    cr_assert_eq(weft_dial("unix", address.sun_path, &w->conn), 0);
+    w->peer = accept(listener, NULL, NULL);
+    cr_assert_geq(w->peer, 0);
+    close(listener);
+    unlink(address.sun_path);
 }
 
 static void waits_init(struct waits *w)
@@ -112,6 +255,7 @@ static void waits_init(struct waits *w)
     *w = (struct waits){.bare = weft_chan_new(sizeof(int), 0),
                         .full = weft_chan_new(sizeof(int), 1)};
     w->barrier = (weft_barrier)WEFT_BARRIER_INIT(2);
+    connect_to_silence(w);
     cr_assert_eq(weft_chan_send(w->full, &(int){0}), 0);
     weft_mutex_lock(&w->mutex);
     weft_rwlock_write_lock(&w->rwlock);
@@ -123,6 +267,8 @@ static void waits_done(struct waits *w)
 {
     weft_chan_free(w->bare);
     weft_chan_free(w->full);
+    weft_conn_close(w->conn);
+    close(w->peer);
     close(w->pipe[0]);
     close(w->pipe[1]);
 }
@@ -152,7 +298,8 @@ static int all_end(void *arg)
     }
     cr_assert_eq(weft_wg_wait(&wg), 0);
     for (int i = 0; i < WAITS; i++)
-        cr_expect_eq(ones[i].rc, how == 2 ? -ETIMEDOUT : -ECANCELED, "wait %d: %d", i, ones[i].rc);
+        cr_expect_eq(ones[i].rc, how == 2 ? -ETIMEDOUT : -ECANCELED, "%s: %d", all_waits[i].name,
+                     ones[i].rc);
     weft_ctx_unref(ctx);
     waits_done(&w);
     return 0;
@@ -218,219 +365,6 @@ Test(context, with_timeout_bounds_a_call, .timeout = 60)
     at_all_sizes(with_timeout, NULL);
 }
 
-struct child {
-    int64_t sleep;
-    int rc, ended_with;
-};
-
-static int child_main(void *arg)
-{
-    struct child *c = arg;
-    c->ended_with = weft_sleep(c->sleep);
-    return c->ended_with < 0 ? c->ended_with : c->rc;
-}
-
-static int first_error(void *arg)
-{
-    struct child c[3] = {{3600 * WEFT_SEC, 0, 0}, {WEFT_MS, -EIO, 0}, {3600 * WEFT_SEC, 0, 0}};
-    int results[3] = {1, 1, 1};
-    weft_group g;
-    (void)arg;
-    weft_group_init(&g, (weft_group_opts){.results = results, .max_results = 3});
-    for (int i = 0; i < 3; i++)
-        cr_assert_eq(weft_group_go(&g, child_main, &c[i]), 0);
-    cr_assert_eq(weft_group_wait(&g), -EIO, "the first error");
-    cr_assert_eq(c[0].ended_with, -ECANCELED, "and it has cancelled the others");
-    cr_assert_eq(results[0], -ECANCELED);
-    cr_assert_eq(results[1], -EIO);
-    return 0;
-}
-
-Test(group, the_first_error_cancels_the_others, .timeout = 60)
-{
-    at_all_sizes(first_error, NULL);
-}
-
-static _Atomic(int) inside;
-
-static int count_inside(void *arg)
-{
-    (void)arg;
-    int now = atomic_fetch_add(&inside, 1) + 1;
-    weft_sleep(WEFT_MS / 10);
-    atomic_fetch_sub(&inside, 1);
-    return now > 3 ? -EPROTO : 0;
-}
-
-static int limits(void *arg)
-{
-    weft_group g;
-    (void)arg;
-    weft_group_init(&g, (weft_group_opts){.limit = 3});
-    for (int i = 0; i < 50; i++)
-        cr_assert_eq(weft_group_go(&g, count_inside, NULL), 0);
-    cr_assert_eq(weft_group_wait(&g), 0);
-    return 0;
-}
-
-Test(group, limits_how_many_run, .timeout = 60)
-{
-    at_all_sizes(limits, NULL);
-}
-
-static int timeouts(void *arg)
-{
-    struct child c = {3600 * WEFT_SEC, 0, 0};
-    weft_group g;
-    (void)arg;
-    weft_group_init(&g, (weft_group_opts){.timeout = 2 * WEFT_MS, .limit = 1});
-    cr_assert_eq(weft_group_go(&g, child_main, &c), 0);
-    cr_assert_eq(weft_group_go(&g, child_main, &c), -ETIMEDOUT, "no place before the time was up");
-    cr_assert_eq(weft_group_wait(&g), -ETIMEDOUT);
-    return 0;
-}
-
-Test(group, ends_by_its_timeout, .timeout = 60)
-{
-    at_all_sizes(timeouts, NULL);
-}
-
-static int stubborn(void *arg)
-{
-    struct child c[2] = {{WEFT_MS, -EIO, 0}, {3 * WEFT_MS, 0, 0}};
-    weft_group g;
-    (void)arg;
-    weft_group_init(&g, (weft_group_opts){.keeps_going = 1});
-    weft_group_go(&g, child_main, &c[0]);
-    weft_group_go(&g, child_main, &c[1]);
-    cr_assert_eq(weft_group_wait(&g), -EIO);
-    cr_assert_eq(c[1].ended_with, 0, "was not cancelled");
-    return 0;
-}
-
-Test(group, keeps_going_when_told_to, .timeout = 60)
-{
-    at_all_sizes(stubborn, NULL);
-}
-
-static int nested(void *arg)
-{
-    int depth = *(int *)arg - 1;
-    weft_group g;
-    weft_group_init(&g, (weft_group_opts){.limit = 2});
-    for (int i = 0; i < 3 && depth > 0; i++)
-        weft_group_go(&g, nested, &depth);
-    return weft_group_wait(&g);
-}
-
-Test(group, groups_nest, .timeout = 60)
-{
-    at_all_sizes(nested, &(int){5});
-}
-
-#ifndef __SANITIZE_THREAD__
-static void forget_group(void *arg)
-{
-    weft_group *g = arg;
-    weft_group_init(g, (weft_group_opts){.limit = 0});
-}
-
-static int forgets(void *arg)
-{
-    static weft_group g;
-    (void)arg;
-    weft_go(forget_group, &g);
-    weft_sleep(WEFT_SEC);
-    return 0;
-}
-
-Test(group, leaving_one_open_ends_the_program, .signal = SIGABRT)
-{
-    weft_run(forgets, NULL);
-}
-#endif
-
-/* ---- timers ---- */
-
-static void count_up(void *arg)
-{
-    atomic_fetch_add((_Atomic(int) *)arg, 1);
-}
-
-static int timers(void *arg)
-{
-    _Atomic(int) once = 0, often = 0, never = 0;
-    (void)arg;
-    weft_timer *a = weft_timer_new(count_up, &once), *b = weft_timer_new(count_up, &often),
-               *c = weft_timer_new(count_up, &never);
-    cr_assert_eq(weft_timer_set(a, WEFT_MS, 0), 0);
-    cr_assert_eq(weft_timer_set(b, WEFT_MS, WEFT_MS / 2), 0);
-    cr_assert_eq(weft_timer_set(c, 3600 * WEFT_SEC, 0), 0);
-    cr_assert_eq(weft_timer_set(c, -1, 0), -EINVAL);
-    while (atomic_load(&often) < 5)
-        weft_sleep(WEFT_MS);
-    cr_assert_eq(atomic_load(&once), 1);
-    cr_assert_eq(weft_timer_stop(a), 0, "it has fired");
-    cr_assert_eq(weft_timer_stop(c), 1);
-    cr_assert_eq(weft_timer_set(a, 0, 0), 0, "and may be set again");
-    while (atomic_load(&once) < 2)
-        weft_yield();
-    weft_timer_free(a);
-    weft_timer_free(b);
-    weft_timer_free(c);
-    weft_sleep(2 * WEFT_MS); /* the last call, if it was under way */
-    cr_assert_eq(atomic_load(&never), 0);
-    return 0;
-}
-
-Test(timers, fire_once_or_often, .timeout = 60)
-{
-    at_all_sizes(timers, NULL);
-}
-
-struct race {
-    weft_timer *timer;
-    weft_wg wg;
-};
-
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
-/* A timer that is set, stopped and freed as it fires. */
-static void race_with_firing(void *arg)
-{
-    struct race *r = arg;
-    for (int i = 0; i < 200; i++) {
-        weft_timer *t = weft_timer_new(nothing, NULL);
-        weft_timer_set(t, i % 7 * 10 * WEFT_US, WEFT_US * 20);
-        weft_sleep(i % 11 * 10 * WEFT_US);
-        if (i % 2)
-            weft_timer_stop(t);
-        weft_timer_free(t);
-    }
-    weft_wg_done(&r->wg);
-}
-
-static int races(void *arg)
-{
-    struct race r = {NULL, WEFT_WG_INIT};
-    (void)arg;
-    for (int i = 0; i < 4; i++) {
-        weft_wg_add(&r.wg, 1);
-        weft_go(race_with_firing, &r);
-    }
-    cr_assert_eq(weft_wg_wait(&r.wg), 0);
-    weft_sleep(2 * WEFT_MS);
-    return 0;
-}
-
-Test(timers, may_be_freed_as_they_fire, .timeout = 60)
-{
-    at_all_sizes(races, NULL);
-}
-
 /* Cancelling while values go to and fro: each is sent or not, never half. */
 struct cancels {
     weft_chan *ch;
@@ -478,4 +412,90 @@ static int cancel_races(void *arg)
 Test(context, cancelling_loses_no_value, .timeout = 120)
 {
     at_all_sizes(cancel_races, NULL);
+}
+
+/* ---- values, inheritance, threads outside ---- */
+
+static const char key;
+
+struct heir {
+    void *value;
+    weft_ctx *ctx;
+    weft_wg wg;
+};
+
+static void look_at_value(void *arg)
+{
+    struct heir *h = arg;
+    h->ctx = weft_ctx_current();
+    h->value = weft_ctx_value(h->ctx, &key);
+    weft_wg_done(&h->wg);
+}
+
+static int drops;
+
+static void count_drop(void *value)
+{
+    drops += *(int *)value;
+}
+
+static int inherits(void *arg)
+{
+    int value = 1;
+    struct heir h = {.wg = WEFT_WG_INIT};
+    weft_ctx *ctx;
+    (void)arg;
+    drops = 0;
+    cr_assert_eq(weft_ctx_with_value(NULL, &key, &value, count_drop, &ctx), 0);
+    weft_ctx *old = weft_ctx_enter(ctx);
+    weft_wg_add(&h.wg, 1);
+    cr_assert_eq(weft_go(look_at_value, &h), 0);
+    weft_ctx_leave(old);
+    weft_ctx_unref(ctx);
+    cr_assert_eq(weft_wg_wait(&h.wg), 0);
+    cr_assert_eq(h.value, &value, "which the coroutine's own reference kept");
+    cr_assert_eq(h.ctx, ctx);
+    while (drops == 0) /* the coroutine is about to end */
+        weft_sleep(WEFT_MS);
+    cr_assert_eq(drops, 1);
+    return 0;
+}
+
+Test(context, is_inherited_at_spawn_and_dropped_with_its_last_reference, .timeout = 60)
+{
+    at_all_sizes(inherits, NULL);
+}
+
+static void *cancel_from_outside(void *arg)
+{
+    weft_ctx *child;
+    if (weft_ctx_new(arg, WEFT_NO_DEADLINE, &child) < 0 || weft_ctx_current() != NULL)
+        return NULL;
+    usleep(1000);
+    weft_ctx_cancel(arg);
+    bool has_ended = weft_ctx_error(child) == -ECANCELED;
+    weft_ctx_unref(child);
+    return has_ended ? arg : NULL;
+}
+
+static int canceled_from_outside(void *arg)
+{
+    pthread_t thread;
+    void *result;
+    weft_ctx *ctx;
+    (void)arg;
+    cr_assert_eq(weft_ctx_new(NULL, 3600 * WEFT_SEC, &ctx), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, cancel_from_outside, ctx), 0);
+    weft_ctx *old = weft_ctx_enter(ctx);
+    cr_assert_eq(weft_sleep(3600 * WEFT_SEC), -ECANCELED);
+    weft_ctx_leave(old);
+    pthread_join(thread, &result);
+    cr_assert_eq(result, ctx);
+    weft_ctx_unref(ctx);
+    return 0;
+}
+
+Test(context, a_thread_outside_can_cancel_it, .timeout = 60)
+{
+    at_all_sizes(canceled_from_outside, NULL);
 }

@@ -347,3 +347,133 @@ Test(barrier, holds_all_until_all_are_there, .timeout = 60)
 {
     at_all_sizes(barriers, NULL);
 }
+
+/* The other one runs only while this one holds the mutex: without handing over, it would wait for
+ * ever. */
+struct unfair {
+    weft_mutex mutex;
+    _Atomic(bool) has_had_it;
+    weft_wg wg;
+};
+
+static void want_it(void *arg)
+{
+    struct unfair *u = arg;
+    weft_mutex_lock(&u->mutex);
+    atomic_store(&u->has_had_it, true);
+    weft_mutex_unlock(&u->mutex);
+    weft_wg_done(&u->wg);
+}
+
+static int hand_over(void *arg)
+{
+    struct unfair u = {.mutex = WEFT_MUTEX_INIT, .wg = WEFT_WG_INIT};
+    (void)arg;
+    weft_mutex_lock(&u.mutex);
+    weft_wg_add(&u.wg, 1);
+    weft_go(want_it, &u);
+    while (!atomic_load(&u.has_had_it)) {
+        weft_yield();
+        weft_mutex_unlock(&u.mutex);
+        weft_mutex_lock(&u.mutex); /* before the other one can run */
+    }
+    weft_mutex_unlock(&u.mutex);
+    return weft_wg_wait(&u.wg);
+}
+
+Test(mutex, is_handed_to_who_has_starved, .timeout = 60)
+{
+    cr_assert_eq(weft_run_with(&(weft_run_opts){.procs = 1}, hand_over, NULL), 0);
+}
+
+/* ---- from threads that weft knows nothing of ---- */
+
+struct outside {
+    weft_mutex mutex;
+    weft_rwlock rwlock;
+    weft_cond cond;
+    weft_once once;
+    weft_sem sem;
+    weft_barrier barrier;
+    weft_wg started, done;
+    int step, once_calls, failed; /* step: under the mutex */
+};
+
+#define OUTSIDE_CHECK(claim)                                                                       \
+    do {                                                                                           \
+        if (!(claim) && !o->failed)                                                                \
+            o->failed = __LINE__;                                                                  \
+    } while (0)
+
+static void once_body(void *arg)
+{
+    ((struct outside *)arg)->once_calls++;
+}
+
+static void *use_all(void *arg)
+{
+    struct outside *o = arg;
+    weft_wg_done(&o->started);
+    weft_mutex_lock(&o->mutex); /* the coroutine has it */
+    while (o->step < 1)
+        OUTSIDE_CHECK(weft_cond_wait(&o->cond, &o->mutex) == 0);
+    OUTSIDE_CHECK(weft_cond_wait_until(&o->cond, &o->mutex, weft_now() + WEFT_MS) == -ETIMEDOUT);
+    OUTSIDE_CHECK(weft_mutex_try_lock(&o->mutex) == -EBUSY);
+    OUTSIDE_CHECK(weft_mutex_lock_until(&o->mutex, weft_now() + WEFT_MS) == -ETIMEDOUT);
+    o->step = 2;
+    weft_cond_broadcast(&o->cond);
+    weft_mutex_unlock(&o->mutex);
+    weft_once_do(&o->once, once_body, o);
+    weft_rwlock_read_lock(&o->rwlock);
+    OUTSIDE_CHECK(weft_rwlock_write_lock_until(&o->rwlock, weft_now() + WEFT_MS) == -ETIMEDOUT);
+    weft_rwlock_read_unlock(&o->rwlock);
+    weft_rwlock_write_lock(&o->rwlock);
+    weft_rwlock_write_unlock(&o->rwlock);
+    OUTSIDE_CHECK(weft_sem_acquire(&o->sem, 1) == 0);
+    OUTSIDE_CHECK(weft_sem_try_acquire(&o->sem, 100) == -EAGAIN);
+    OUTSIDE_CHECK(weft_sem_acquire_until(&o->sem, 100, weft_now() + WEFT_MS) == -ETIMEDOUT);
+    weft_sem_release(&o->sem, 1);
+    OUTSIDE_CHECK(weft_barrier_wait(&o->barrier) >= 0);
+    weft_wg_done(&o->done);
+    OUTSIDE_CHECK(weft_wg_wait(&o->done) == 0);
+    return NULL;
+}
+
+enum { OUTSIDE_THREADS = 3 };
+
+static int from_outside(void *arg)
+{
+    struct outside o = {.sem = WEFT_SEM_INIT(0), .barrier = WEFT_BARRIER_INIT(OUTSIDE_THREADS + 1)};
+    pthread_t threads[OUTSIDE_THREADS];
+    (void)arg;
+    weft_wg_add(&o.started, OUTSIDE_THREADS);
+    weft_wg_add(&o.done, OUTSIDE_THREADS + 1);
+    weft_mutex_lock(&o.mutex);
+    weft_rwlock_write_lock(&o.rwlock);
+    for (int i = 0; i < OUTSIDE_THREADS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, use_all, &o), 0);
+    cr_assert_eq(weft_wg_wait(&o.started), 0);
+    weft_sleep(WEFT_MS);
+    o.step = 1;
+    weft_cond_broadcast(&o.cond);
+    while (o.step < 2)
+        cr_assert_eq(weft_cond_wait(&o.cond, &o.mutex), 0);
+    weft_mutex_unlock(&o.mutex);
+    weft_sleep(WEFT_MS);
+    weft_rwlock_write_unlock(&o.rwlock);
+    weft_sleep(WEFT_MS);
+    weft_sem_release(&o.sem, 1);
+    cr_assert_geq(weft_barrier_wait(&o.barrier), 0);
+    weft_wg_done(&o.done);
+    cr_assert_eq(weft_wg_wait(&o.done), 0);
+    for (int i = 0; i < OUTSIDE_THREADS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(o.failed, 0, "line %d", o.failed);
+    cr_assert_eq(o.once_calls, 1);
+    return 0;
+}
+
+Test(sync, threads_outside_may_use_all_of_it, .timeout = 60)
+{
+    at_all_sizes(from_outside, NULL);
+}

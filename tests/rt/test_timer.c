@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 #include "proc.h"
 #include "timer.h"
@@ -68,4 +69,29 @@ Test(timer, stopped_timers_do_not_fire_and_hastened_ones_fire_early)
     cr_assert_eq(fired, 1);
     timers_run(&p->timers, TIMERS);
     cr_assert_eq(fired, TIMERS / 2);
+}
+
+/* A million armed at once: half are stopped, in no order, and the others fire in the order of their
+ * times. */
+Test(timer, a_million_may_be_pending, .timeout = 120)
+{
+    enum { MANY = 1000000 };
+    struct probe *probes = calloc(MANY, sizeof *probes);
+    struct proc *p = proc_new();
+    uint32_t random = 7;
+    cr_assert_not_null(probes);
+    for (int i = 0; i < MANY; i++) {
+        random = random * 1664525 + 1013904223;
+        probes[i].when = random % 1000000 + 1;
+        timer_init(&probes[i].timer, on_fire);
+        cr_assert_eq(timer_arm(&probes[i].timer, p, probes[i].when), 0);
+    }
+    for (int i = 0; i < MANY; i += 2)
+        cr_assert(timer_stop(&probes[(int64_t)i * 7919 % MANY].timer));
+    for (int64_t now = 0; now <= 1000000; now += 10000)
+        timers_run(&p->timers, now);
+    cr_assert_eq(fired, MANY / 2);
+    cr_assert_eq(timers_first(&p->timers), TIMER_NEVER);
+    timers_done(&p->timers);
+    free(probes);
 }

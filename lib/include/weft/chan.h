@@ -111,31 +111,67 @@ template <typename... Cases> int weft_select(Cases... cases)
  *     orders ch = orders_new(16);            // ch.chan is NULL when memory is out
  *     orders_send(ch, &order);  orders_recv(ch, &order);
  *     weft_select(orders_recv_case(ch, &order), WEFT_AFTER(WEFT_SEC));
- *     weft_chan_close(ch.chan);  weft_chan_free(ch.chan); */
+ *     orders_close(ch);  orders_free(ch);
+ *
+ * Each call is the untyped one of that name. From the definition on, a pointer to the wrong type is
+ * an error in the whole C file, as it is in C++ and since GCC 14; it was a warning before. */
+#ifdef __cplusplus
+#define WEFT_CHAN_STRICT
+#else
+#define WEFT_CHAN_STRICT _Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")
+#endif
+#define WEFT_CHAN_INLINE static inline __attribute__((unused))
+
 #define WEFT_CHAN_DEFINE(name, type)                                                               \
+    WEFT_CHAN_STRICT                                                                               \
     typedef struct name {                                                                          \
         weft_chan *chan;                                                                           \
     } name;                                                                                        \
-    static inline __attribute__((unused)) name name##_new(size_t capacity)                         \
+    WEFT_CHAN_INLINE name name##_new(size_t capacity)                                              \
     {                                                                                              \
         name ch;                                                                                   \
         ch.chan = weft_chan_new(sizeof(type), capacity);                                           \
         return ch;                                                                                 \
     }                                                                                              \
-    static inline __attribute__((unused))                                                          \
-    WEFT_MUST_USE int name##_send(name ch, const type *value)                                      \
+    WEFT_CHAN_INLINE void name##_free(name ch)                                                     \
+    {                                                                                              \
+        weft_chan_free(ch.chan);                                                                   \
+    }                                                                                              \
+    WEFT_CHAN_INLINE void name##_close(name ch)                                                    \
+    {                                                                                              \
+        weft_chan_close(ch.chan);                                                                  \
+    }                                                                                              \
+    WEFT_CHAN_INLINE WEFT_MUST_USE int name##_send(name ch, const type *value)                     \
     {                                                                                              \
         return weft_chan_send(ch.chan, value);                                                     \
     }                                                                                              \
-    static inline __attribute__((unused)) WEFT_MUST_USE int name##_recv(name ch, type *ret_value)  \
+    WEFT_CHAN_INLINE WEFT_MUST_USE int name##_recv(name ch, type *ret_value)                       \
     {                                                                                              \
         return weft_chan_recv(ch.chan, ret_value);                                                 \
     }                                                                                              \
-    static inline __attribute__((unused)) weft_case name##_send_case(name ch, const type *value)   \
+    WEFT_CHAN_INLINE WEFT_MUST_USE int name##_send_until(name ch, const type *value,               \
+                                                         int64_t deadline)                         \
+    {                                                                                              \
+        return weft_chan_send_until(ch.chan, value, deadline);                                     \
+    }                                                                                              \
+    WEFT_CHAN_INLINE WEFT_MUST_USE int name##_recv_until(name ch, type *ret_value,                 \
+                                                         int64_t deadline)                         \
+    {                                                                                              \
+        return weft_chan_recv_until(ch.chan, ret_value, deadline);                                 \
+    }                                                                                              \
+    WEFT_CHAN_INLINE WEFT_MUST_USE int name##_try_send(name ch, const type *value)                 \
+    {                                                                                              \
+        return weft_chan_try_send(ch.chan, value);                                                 \
+    }                                                                                              \
+    WEFT_CHAN_INLINE WEFT_MUST_USE int name##_try_recv(name ch, type *ret_value)                   \
+    {                                                                                              \
+        return weft_chan_try_recv(ch.chan, ret_value);                                             \
+    }                                                                                              \
+    WEFT_CHAN_INLINE weft_case name##_send_case(name ch, const type *value)                        \
     {                                                                                              \
         return WEFT_SEND(ch.chan, value);                                                          \
     }                                                                                              \
-    static inline __attribute__((unused)) weft_case name##_recv_case(name ch, type *ret_value)     \
+    WEFT_CHAN_INLINE weft_case name##_recv_case(name ch, type *ret_value)                          \
     {                                                                                              \
         return WEFT_RECV(ch.chan, ret_value);                                                      \
     }
