@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef WEFT_FAULTS
 int (*sys_fault_hook)(const char *call);
@@ -83,4 +85,11 @@ SEAM int sys_mprotect(void *addr, size_t len, int prot)
 {
     SYS_FAULT("mprotect");
     return mprotect(addr, len, prot) < 0 ? -errno : 0;
+}
+
+SEAM ssize_t sys_process_madvise(int pid_fd, const struct iovec *parts, size_t count, int advice)
+{
+    SYS_FAULT("madvise");
+    long done = syscall(SYS_process_madvise, pid_fd, parts, count, advice, 0);
+    return done < 0 ? -errno : (ssize_t)done;
 }

@@ -36,6 +36,7 @@ int sys_shutdown_write(int fd);
 
 /* Any thread; addr and len as the calls say. */
 int sys_madvise(void *addr, size_t len, int advice);
+ssize_t sys_process_madvise(int pid_fd, const struct iovec *parts, size_t count, int advice);
 int sys_mprotect(void *addr, size_t len, int prot);
 
 #endif

@@ -41,7 +41,8 @@ _Atomic(unsigned) watch_sleeps;
 static struct {
     pthread_t thread;
     _Atomic(bool) is_stopping;
-    bool can_seize; /* the kernel has the barrier */
+    bool can_seize;               /* the kernel has the barrier */
+    int64_t pile_at, pile_period; /* when free stacks are looked at again; see stacks_trim */
     struct {
         uint32_t tick;
         int64_t since; /* the first look at this tick */
@@ -158,10 +159,13 @@ static bool is_stopping(void)
     return atomic_load_explicit(&watch.is_stopping, memory_order_acquire);
 }
 
-/* As trim_some; pinning needs the barrier. */
+/* Gives some memory of stacks back. Returns when to go on; pinning needs the barrier. */
 static int64_t some_trimmed(int64_t now)
 {
-    return watch.can_seize ? trim_some(now) : WEFT_NO_DEADLINE;
+    int64_t next = watch.can_seize ? trim_some(now) : WEFT_NO_DEADLINE;
+    if (now >= watch.pile_at)
+        watch.pile_at = stacks_trim(rt.stacks, now, &watch.pile_period);
+    return next < watch.pile_at ? next : watch.pile_at;
 }
 
 /* Nothing runs, and has not for a while: gives stacks' memory back, then sleeps for good. */
@@ -207,6 +211,8 @@ static void *watch_thread(void *arg)
             sleep_while_idle();
             continue;
         }
+        if (watch.pile_at == WEFT_NO_DEADLINE) /* somebody runs: there may be something again */
+            watch.pile_at = watch.pile_period;
         (void)some_trimmed(now);
         int64_t left = next - weft_now();
         futex_wait(&never, 0, left > LOOK_MIN_NS ? left : LOOK_MIN_NS);
@@ -225,6 +231,7 @@ int watch_start(void)
     sigset_t all, old;
     memset(watch.seen, 0, sizeof watch.seen);
     trim_init();
+    watch.pile_at = watch.pile_period = 0;
     atomic_store_explicit(&watch.is_stopping, false, memory_order_relaxed);
     watch.can_seize = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     sigfillset(&all);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <weft/weft.h>
 
 #include "at_sizes.h"
@@ -34,6 +35,125 @@ Test(stack, a_walk_meets_every_stack_given_out_once)
     for (char *low; (low = stack_next(classes, &at, &class)); met++)
         cr_assert(low[((size_t)1 << class->size_log) / 2] == 1);
     cr_assert_eq(met, expected);
+    stack_classes_done(classes);
+}
+
+/* ---- the pile of free ones ---- */
+
+enum { WARM = 1024, EXTRA = 300, COUNT = WARM + EXTRA };
+
+static struct stack_class classes[STACK_CLASSES];
+static char *low[COUNT];
+
+static struct stack_class *small(void)
+{
+    return &classes[stack_class_for(16 * 1024)];
+}
+
+static char *top_page(char *stack)
+{
+    return stack + 16 * 1024 - PAGE;
+}
+
+static int resident(void)
+{
+    int count = 0;
+    for (int i = 0; i < COUNT; i++) {
+        unsigned char is_there;
+        cr_assert_eq(mincore(top_page(low[i]), PAGE, &is_there), 0);
+        count += is_there & 1;
+    }
+    return count;
+}
+
+static void take_and_touch_all(void)
+{
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert_eq(stack_take(small(), NULL, &low[i]), 0);
+        memset(top_page(low[i]), 1, PAGE);
+    }
+}
+
+static void give_all(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        stack_give(small(), NULL, low[i]);
+}
+
+Test(stack, free_ones_give_back_what_was_not_needed_for_a_period_and_keeps_the_rest_warm)
+{
+    int64_t period = 0, now = WEFT_SEC, next;
+    stack_classes_init(classes);
+    take_and_touch_all();
+    give_all();
+    next = stacks_trim(classes, now, &period);
+    cr_assert_eq(resident(), COUNT); /* nobody knows yet whether they will be needed */
+    cr_assert_eq(next, period);
+    for (int calls = 0; next != INT64_MAX; calls++) {
+        cr_assert_lt(calls, 10);
+        next = stacks_trim(classes, now = next, &period);
+    }
+    cr_assert_eq(resident(), WARM);
+    take_and_touch_all(); /* they can be used again */
+    cr_assert_eq(resident(), COUNT);
+    give_all();
+    stack_classes_done(classes);
+}
+
+Test(stack, free_ones_keep_what_was_needed_during_the_period)
+{
+    int64_t period = 0;
+    stack_classes_init(classes);
+    take_and_touch_all();
+    give_all();
+    stacks_trim(classes, WEFT_SEC, &period);
+    take_and_touch_all();
+    give_all();
+    stacks_trim(classes, period, &period);
+    cr_assert_eq(resident(), COUNT);
+    stack_classes_done(classes);
+}
+
+Test(stack, has_a_guard_that_traps_at_the_low_end_of_each)
+{
+    struct stack_cache cache = {0};
+    int pipe_fd[2];
+    stack_classes_init(classes);
+    cr_assert_eq(pipe(pipe_fd), 0);
+    for (int i = 0; i < 100; i++) {
+        struct stack_class *class = i % 2 ? small() : &classes[stack_class_for(0)];
+        size_t guard = stack_guard_bytes(class->size_log);
+        char *stack;
+        cr_assert_eq(stack_take(class, &cache, &stack), 0);
+        cr_assert_eq(write(pipe_fd[1], stack, 1), -1);
+        cr_assert_eq(errno, EFAULT);
+        cr_assert_eq(write(pipe_fd[1], stack + guard - 1, 1), -1);
+        cr_assert_eq(write(pipe_fd[1], stack + guard, 1), 1);
+    }
+    close(pipe_fd[0]);
+    close(pipe_fd[1]);
+    stack_classes_done(classes);
+}
+
+Test(stack, a_cache_that_overflows_loses_none_and_gives_the_hottest_first)
+{
+    struct stack_cache cache = {0};
+    struct stack_class *class = &classes[stack_class_for(0)];
+    enum { MANY = 3 * STACK_CACHE };
+    char *many[MANY], *again;
+    stack_classes_init(classes);
+    for (int i = 0; i < MANY; i++)
+        cr_assert_eq(stack_take(class, &cache, &many[i]), 0);
+    for (int i = 0; i < MANY; i++)
+        stack_give(class, &cache, many[i]);
+    for (int i = MANY - 1; i >= MANY - STACK_CACHE / 2; i--) {
+        cr_assert_eq(stack_take(class, &cache, &again), 0);
+        cr_assert_eq(again, many[i]);
+    }
+    cr_assert_eq(class->free_count + cache.count,
+                 class->total -
+                     (size_t)(class->fresh_end - class->fresh) / ((size_t)1 << class->size_log) -
+                     STACK_CACHE / 2);
     stack_classes_done(classes);
 }
 
