@@ -15,11 +15,16 @@ int body_begin(weft_http *h)
     h->is_body_done = true;
     h->awaits_continue = false;
     h->body_left = h->body_read = 0;
+    h->body_limit = h->server->opts.max_body;
+    h->body_received = h->body_waited = 0;
+    h->trailers = NULL;
     if (p->flags & F_CHUNKED) {
         h->body = BODY_CHUNKED;
+        h->head.trailers = &h->trailers;
+        h->head.arena = &h->arena;
         h->is_body_done = false;
     } else if (p->content_length > 0) {
-        if (p->content_length > (uint64_t)h->server->opts.max_body)
+        if (p->content_length > INT64_MAX)
             return 413;
         h->body = BODY_SIZED;
         h->body_left = (int64_t)p->content_length;
@@ -46,17 +51,39 @@ static int let_client_go_on(weft_http *h)
     return wire_flush(h);
 }
 
+enum { EARNED_MAX_S = 1 << 30 };
+
+/* When a client will have sent too little: after a pause as long as the body timeout, or when all
+ * his pauses together are longer than it and than his bytes take at the least rate. What the
+ * handler does between its reads is not his fault. */
+static int64_t patience_until(const weft_http *h, int64_t now)
+{
+    const weft_serve_opts *opts = &h->server->opts;
+    int64_t patience = opts->body_timeout;
+    if (opts->min_body_rate > 0) {
+        int64_t earned = h->body_received / opts->min_body_rate;
+        earned = (earned < EARNED_MAX_S ? earned : EARNED_MAX_S) * WEFT_SEC;
+        int64_t left = opts->body_timeout + earned - h->body_waited;
+        patience = left < patience ? left : patience;
+    }
+    int64_t until = now + (patience > 0 ? patience : 0);
+    return h->deadline && h->deadline < until ? h->deadline : until;
+}
+
 /* Reads from the connection; the end of the stream is an error inside of a body. */
 static ssize_t receive(weft_http *h, void *buf, size_t len)
 {
     int rc = let_client_go_on(h);
     if (rc < 0)
         return rc;
-    weft_conn_set_read_deadline(h->conn, weft_now() + h->server->opts.body_timeout);
+    int64_t began = weft_now();
+    weft_conn_set_read_deadline(h->conn, patience_until(h, began));
     struct own_wait wait;
     own_wait_begin(h, &wait);
     ssize_t n = weft_conn_read(h->conn, buf, len);
     own_wait_end(&wait);
+    h->body_waited += weft_now() - began;
+    h->body_received += n > 0 ? n : 0;
     return n == 0 ? -ECONNRESET : n;
 }
 
@@ -100,7 +127,7 @@ static int decode(weft_http *h)
         else if (err == HPE_OK)
             h->in_at = h->in_len;
         else
-            return -EINVAL;
+            return err == HPE_USER ? -E2BIG : -EINVAL; /* trailers past their limit */
     }
     return 0;
 }
@@ -116,7 +143,7 @@ static ssize_t read_chunked(weft_http *h, char *buf, size_t len)
         return 0;
     }
     size_t n = len < span->len ? len : span->len;
-    if (h->body_read + (int64_t)n > h->server->opts.max_body)
+    if (h->body_read + (int64_t)n > h->body_limit)
         return -EMSGSIZE;
     memcpy(buf, span->ptr, n);
     span->ptr += n;
@@ -130,7 +157,13 @@ ssize_t weft_body_read(weft_http *h, void *buf, size_t len)
         return h->body_error;
     if (h->is_body_done || len == 0)
         return 0;
-    ssize_t n = h->body == BODY_SIZED ? read_sized(h, buf, len) : read_chunked(h, buf, len);
+    ssize_t n;
+    if (h->body == BODY_CHUNKED)
+        n = read_chunked(h, buf, len);
+    else if (h->body_read + h->body_left > h->body_limit)
+        n = -EMSGSIZE; /* before a byte of it is read, or asked for by 100 */
+    else
+        n = read_sized(h, buf, len);
     if (n < 0)
         h->body_error = (int)n;
     else
@@ -138,11 +171,23 @@ ssize_t weft_body_read(weft_http *h, void *buf, size_t len)
     return n;
 }
 
+int weft_set_max_body(weft_http *h, int64_t bytes)
+{
+    if (bytes < 0)
+        return -EINVAL;
+    h->body_limit = bytes;
+    return 0;
+}
+
 int weft_body_all(weft_http *h, weft_str *ret_body)
 {
     enum { FIRST = 4096 };
     size_t room = h->body == BODY_SIZED ? (size_t)h->body_left : FIRST;
     size_t len = 0;
+    if (h->body_error)
+        return h->body_error;
+    if (h->body_read + h->body_left > h->body_limit)
+        return h->body_error = -EMSGSIZE; /* and no memory for it */
     char *body = arena_alloc(&h->arena, room + 1);
     if (!body)
         return -ENOMEM;
@@ -170,6 +215,8 @@ int weft_body_all(weft_http *h, weft_str *ret_body)
 bool body_drain(weft_http *h)
 {
     char unread[4096];
+    if (h->body_limit < h->body_read + DRAIN_BODY_BYTES)
+        h->body_limit = h->body_read + DRAIN_BODY_BYTES; /* nobody keeps it */
     if (h->body_error)
         return false;
     /* A client that still waits for 100 may send the body or not: nobody can tell. */

@@ -124,6 +124,10 @@ struct weft_http {
     bool awaits_continue; /* the client waits for 100 before it sends (RFC 9110 10.1.1) */
     int64_t body_left;    /* BODY_SIZED: bytes not read yet */
     int64_t body_read;
+    int64_t body_limit;        /* bytes of it that the handler may read */
+    int64_t body_received;     /* bytes off the connection, framing included */
+    int64_t body_waited;       /* nanoseconds spent waiting for them */
+    struct trailers *trailers; /* what came behind a chunked body; NULL: none (yet) */
 
     /* The answer. */
     enum answer_state answer;
@@ -135,13 +139,15 @@ struct weft_http {
     bool is_filtered;       /* this answer's body goes through the filter */
     bool is_failure_logged; /* middleware writes the log line of a failure itself */
     int status;
-    int result;          /* the last error or status that was made an answer */
-    const char *failure; /* what went wrong, for one log line; NULL: nothing */
-    int64_t sent_body;   /* bytes, without framing; for logs */
+    int result;              /* the last error or status that was made an answer */
+    int fault, fault_status; /* an error that is the client's fault, and its answer; 0: none */
+    const char *failure;     /* what went wrong, for one log line; NULL: nothing */
+    int64_t sent_body;       /* bytes, without framing; for logs */
     struct body_filter *filter;
     struct at_end *at_end;
     struct request_value *values;
     struct answer_header *headers, **last_header;
+    struct answer_header *answer_trailers, **last_trailer;
     weft_str held_type, held_body;
     uint32_t chunk_at; /* where the open chunk's size stands in `out`; 0: none is open */
 
@@ -175,8 +181,16 @@ void answer_result(weft_http *h, int rc);
 /* The chain has returned: what is held goes out. */
 void answer_finish(weft_http *h);
 
+/* Says that `error`, when the handler returns it, is the client's fault and is answered by `status`
+ * without a line in the log. */
+void answer_fault(weft_http *h, int error, int status);
+
 /* Takes back an answer that is held, headers of its content included. Returns whether one was. */
 bool answer_drop(weft_http *h);
+
+/* Makes a header's line in the arena. Returns 0; -EINVAL for what weft_set_header refuses; -ENOMEM.
+ */
+int answer_field(weft_http *h, const char *name, weft_str value, struct answer_header **ret);
 
 /* Writes the head: for a body of `length` bytes, or -1: chunked or to the connection's end. */
 int answer_head(weft_http *h, int status, weft_str type, int64_t length);

@@ -5,6 +5,7 @@
 
 #include "assert.h"
 #include "token.h"
+#include "trailer.h"
 
 static struct head *head_of(llhttp_t *parser)
 {
@@ -76,15 +77,21 @@ static int on_message_complete(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
-/* Trailers come as headers once more; they are checked by the parser and dropped. */
+/* Trailers come as headers once more. */
 static int on_field_or_trailer(llhttp_t *parser, const char *at, size_t len)
 {
-    return head_of(parser)->is_complete ? 0 : on_header_field(parser, at, len);
+    struct head *head = head_of(parser);
+    if (!head->is_complete)
+        return on_header_field(parser, at, len);
+    return trailers_add_name(head->trailers, head->arena, at, len) < 0 ? HPE_USER : 0;
 }
 
 static int on_value_or_trailer(llhttp_t *parser, const char *at, size_t len)
 {
-    return head_of(parser)->is_complete ? 0 : on_header_value(parser, at, len);
+    struct head *head = head_of(parser);
+    if (!head->is_complete)
+        return on_header_value(parser, at, len);
+    return trailers_add_value(head->trailers, head->arena, at, len) < 0 ? HPE_USER : 0;
 }
 
 static const llhttp_settings_t settings = {

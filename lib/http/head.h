@@ -37,6 +37,10 @@ struct head {
     struct head_span target;
     struct head_header headers[HEAD_MAX_HEADERS];
 
+    /* Where the trailers of a chunked body go; see trailer.h. */
+    struct trailers **trailers;
+    struct arena *arena;
+
     /* A span of a chunked body that the parser stopped at; see body.c. */
     weft_str body_span;
     bool is_message_complete;

@@ -1,5 +1,6 @@
 /* request.c: what a handler asks about its request. */
 #include "exchange.h"
+#include "token.h"
 #include "url.h"
 
 void target_split(weft_str target, weft_str *ret_path, weft_str *ret_query)
@@ -117,6 +118,17 @@ int weft_header_at(weft_http *h, size_t i, weft_str *ret_name, weft_str *ret_val
     *ret_name = head_slice(&h->head, header->name);
     *ret_value = header->value.len ? head_slice(&h->head, header->value) : WEFT_STR("");
     return 1;
+}
+
+int weft_header_next(weft_http *h, const char *name, size_t *at, weft_str *ret_value)
+{
+    weft_str wanted = weft_cstr(name), found;
+    while (weft_header_at(h, *at, &found, ret_value)) {
+        ++*at;
+        if (token_eq(found, wanted))
+            return 1;
+    }
+    return 0;
 }
 
 weft_str weft_peer(weft_http *h)

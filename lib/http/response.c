@@ -26,9 +26,12 @@ void answer_begin(weft_http *h)
     h->status = 200;
     h->headers = NULL;
     h->last_header = &h->headers;
+    h->answer_trailers = NULL;
+    h->last_trailer = &h->answer_trailers;
     h->chunk_at = 0;
     h->sent_body = 0;
     h->result = 0;
+    h->fault = 0;
     h->failure = NULL;
     h->is_filtered = h->is_failure_logged = false;
     h->filter = NULL;
@@ -60,11 +63,9 @@ static void header_remove(weft_http *h, const char *name, size_t name_len)
     h->last_header = at;
 }
 
-static int header_put(weft_http *h, const char *name, weft_str value, bool replaces)
+int answer_field(weft_http *h, const char *name, weft_str value, struct answer_header **ret)
 {
     size_t name_len = strlen(name);
-    if (h->answer == ANSWER_OPEN || h->answer == ANSWER_SENT)
-        return -EALREADY;
     if (!token_is((weft_str){name, name_len}) || name_len > 256 || is_ours(name) ||
         value.len > 8192)
         return -EINVAL;
@@ -74,16 +75,28 @@ static int header_put(weft_http *h, const char *name, weft_str value, bool repla
             return -EINVAL;
     }
     size_t len = name_len + 2 + value.len + 2;
-    struct answer_header *header = arena_alloc(&h->arena, sizeof *header + len);
-    if (!header)
+    struct answer_header *field = arena_alloc(&h->arena, sizeof *field + len);
+    if (!field)
         return -ENOMEM;
+    *field = (struct answer_header){NULL, (uint16_t)name_len, (uint32_t)len};
+    memcpy(field->line, name, name_len);
+    memcpy(field->line + name_len, ": ", 2);
+    memcpy(field->line + name_len + 2, value.ptr, value.len);
+    memcpy(field->line + len - 2, "\r\n", 2);
+    *ret = field;
+    return 0;
+}
+
+static int header_put(weft_http *h, const char *name, weft_str value, bool replaces)
+{
+    struct answer_header *header;
+    if (h->answer == ANSWER_OPEN || h->answer == ANSWER_SENT)
+        return -EALREADY;
+    int rc = answer_field(h, name, value, &header);
+    if (rc < 0)
+        return rc;
     if (replaces)
-        header_remove(h, name, name_len);
-    *header = (struct answer_header){NULL, (uint16_t)name_len, (uint32_t)len};
-    memcpy(header->line, name, name_len);
-    memcpy(header->line + name_len, ": ", 2);
-    memcpy(header->line + name_len + 2, value.ptr, value.len);
-    memcpy(header->line + len - 2, "\r\n", 2);
+        header_remove(h, name, header->name_len);
     *h->last_header = header;
     h->last_header = &header->next;
     return 0;
@@ -411,6 +424,7 @@ static int status_of_error(int rc)
     case -EMSGSIZE: return 413;
     case -ETIMEDOUT: return 504;
     case -ENOMEM: return 503;
+    case -ENOSPC: return 507;
     default: return 500;
     }
 }
@@ -431,6 +445,12 @@ static bool is_clients_end(const weft_http *h, int rc)
     return rc < 0 && (rc == h->out_error || (rc == -ECANCELED && request_is_canceled(h)));
 }
 
+void answer_fault(weft_http *h, int error, int status)
+{
+    h->fault = error;
+    h->fault_status = status;
+}
+
 void answer_result(weft_http *h, int rc)
 {
     if (h->answer != ANSWER_NONE && (rc == 0 || rc == h->result))
@@ -439,7 +459,10 @@ void answer_result(weft_http *h, int rc)
     if (h->body_error && rc == h->body_error && h->answer == ANSWER_NONE) {
         /* The client's fault: a body too long, too slow or broken. Its end is unknown. */
         h->keeps_alive = false;
-        rc = rc == -EMSGSIZE ? 413 : rc == -ETIMEDOUT ? 408 : 400;
+        rc = rc == -EMSGSIZE ? 413 : rc == -ETIMEDOUT ? 408 : rc == -E2BIG ? 431 : 400;
+    } else if (rc < 0 && rc == h->fault) {
+        rc = h->fault_status;
+        answer_drop(h);
     } else if (is_clients_end(h, rc)) {
         rc = CLIENT_CLOSED; /* nobody's failure, and most likely nobody reads it */
     } else if (rc < 0) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "exchange.h"
+#include "trailer.h"
 
 enum {
     CHUNK_HEAD = 6,   /* "0000\r\n" */
@@ -142,5 +143,5 @@ void stream_finish(weft_http *h)
     }
     chunk_close(h);
     if (h->is_chunked && !h->is_head_request)
-        wire_put(h, "0\r\n\r\n", 5);
+        trailers_put(h);
 }

@@ -3,8 +3,9 @@
  * A handler is a function `int handler(weft_http *h, void *arg)` that runs in a coroutine of its
  * connection. It returns 0 when it has answered, a status (404) for that status's plain answer, or
  * a negative errno, which becomes the fitting one (-ENOENT 404, -EACCES 403, -EINVAL 400, -EEXIST
- * 409, -EMSGSIZE 413, -ETIMEDOUT 504, -ENOMEM 503, else 500) and a log line. When the head has
- * gone out already, the connection is cut, so that the client cannot take the rest for whole.
+ * 409, -EMSGSIZE 413, -ETIMEDOUT 504, -ENOMEM 503, -ENOSPC 507, else 500) and a log line. When the
+ * head has gone out already, the connection is cut, so that the client cannot take the rest for
+ * whole.
  *
  * Slices that the request gives live as long as the request. */
 #ifndef WEFT_HTTP_H
@@ -153,6 +154,9 @@ WEFT_API weft_str weft_query(weft_http *h, const char *name);
 WEFT_API weft_str weft_header(weft_http *h, const char *name);
 /* Header number `i` from 0 in the order sent. Returns 1, or 0 past the last. */
 WEFT_API int weft_header_at(weft_http *h, size_t i, weft_str *ret_name, weft_str *ret_value);
+/* The next header of that name, in any case, from number *at on, which the caller sets to 0 first:
+ * repeated headers one after the other. Returns 1, or 0 when there is none left. */
+WEFT_API int weft_header_next(weft_http *h, const char *name, size_t *at, weft_str *ret_value);
 /* The peer's address, "127.0.0.1:4711". */
 WEFT_API weft_str weft_peer(weft_http *h);
 
@@ -164,6 +168,15 @@ WEFT_API ssize_t weft_body_read(weft_http *h, void *buf, size_t len);
 /* Reads the whole body, bounded by the body limit, into the request's memory; parks.
  * Returns 0 or weft_body_read's errors, or -ENOMEM. */
 WEFT_API int weft_body_all(weft_http *h, weft_str *ret_body);
+
+/* Sets how many bytes of this request's body may be read, instead of max_body. Returns 0; -EINVAL
+ * below 0. Never parks. */
+WEFT_API int weft_set_max_body(weft_http *h, int64_t bytes);
+
+/* The first trailer of that name, in any case: a field behind a chunked body (RFC 9110
+ * section 6.5), there once the body has been read to its end; {NULL, 0} when absent. Trailers never
+ * count as headers; 4 KB of them are accepted (more answer 431). */
+WEFT_API weft_str weft_trailer(weft_http *h, const char *name);
 
 /* Ends the request's context, weft_ctx_current(), at `when`, a point of weft_now(), instead of at
  * the handler timeout; WEFT_NO_DEADLINE: never by time. Then every wait of the handler, and of what

@@ -10,6 +10,13 @@
 extern "C" {
 #endif
 
+/* Adds a trailer to an answer of unknown length (weft_write), which may have begun: it goes out
+ * behind the body (RFC 9110 section 6.5). Both are copied. Where there are no chunks, to HTTP/1.0
+ * and in whole answers, it is left out: a trailer is never needed to understand an answer.
+ * Returns 0; -EINVAL as weft_set_header and for a field that tells how to read or route the message
+ * (section 6.5.1); -EALREADY when the body has ended; -ENOMEM. Never parks. */
+WEFT_API int weft_add_trailer(weft_http *h, const char *name, const char *value);
+
 /* Takes the connection over for another protocol (RFC 9110 section 7.8): answers 101 with
  * `protocol`, a token like "websocket", in Upgrade, and the headers set so far. From then on the
  * handler speaks that protocol by weft_conn_read, weft_conn_write_all and so on; the connection is

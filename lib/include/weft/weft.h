@@ -5,7 +5,9 @@
 #include <weft/base.h>
 #include <weft/chan.h>
 #include <weft/context.h>
+#include <weft/cookie.h>
 #include <weft/debug.h>
+#include <weft/form.h>
 #include <weft/group.h>
 #include <weft/http.h>
 #include <weft/net.h>
