@@ -267,6 +267,8 @@ static int trimmed_as_they_run(void *arg)
 
 /* ---- where the kernel has no guard marker, and where no more guards can be had ---- */
 
+#ifdef WEFT_FAULTS
+
 static _Atomic(int) guards_left;
 
 static int fail_guards(const char *call)
@@ -321,6 +323,8 @@ Test(stack, the_limit_of_guard_pages_is_told_once_and_survived, .timeout = 60)
     cr_assert_eq(output_count("no memory for another"), 1);
 }
 
+#endif
+
 /* ---- overflow ---- */
 
 /* Not to be turned into a loop. */
@@ -359,13 +363,6 @@ static int run_overflow(void *arg)
     return weft_run_with(&(weft_run_opts){.procs = 1}, spawn_overflow, arg);
 }
 
-static int run_overflow_behind_mprotect(void *arg)
-{
-    sys_fault_hook = fail_guards;
-    atomic_store(&guards_left, 1000);
-    return run_overflow(arg);
-}
-
 static void expect_report(int status)
 {
     cr_assert(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) != 0), "%x: %s",
@@ -385,10 +382,21 @@ Test(stack, a_frame_larger_than_the_guard_does_not_step_over_it, .timeout = 60)
     expect_report(output_of(run_overflow, (void *)overflow_at_once, 30));
 }
 
+#ifdef WEFT_FAULTS
+
+static int run_overflow_behind_mprotect(void *arg)
+{
+    sys_fault_hook = fail_guards;
+    atomic_store(&guards_left, 1000);
+    return run_overflow(arg);
+}
+
 Test(stack, a_guard_of_mprotect_catches_an_overflow_too, .timeout = 60)
 {
     expect_report(output_of(run_overflow_behind_mprotect, (void *)overflow_by_depth, 30));
 }
+
+#endif
 
 /* ---- sizes ---- */
 
