@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "fence.h"
 #include "proc.h"
 
 /* Starts a machine for each processor in use. Returns 0; -EAGAIN or -ENOMEM when a thread cannot be
@@ -51,8 +52,7 @@ extern _Atomic(unsigned) watch_sleeps; /* futex: 1 while it sleeps until a proce
 /* A processor is busy again: somebody has to watch it. */
 static inline void watch_wake_if_asleep(void)
 {
-    atomic_thread_fence(
-        memory_order_seq_cst); /* pairs: the fence before the watchdog's last look */
+    fence_after_swap(); /* pairs: the fence before the watchdog's last look */
     if (weft_unlikely(atomic_load_explicit(&watch_sleeps, memory_order_relaxed)))
         watch_wake();
 }

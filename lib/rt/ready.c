@@ -1,4 +1,5 @@
 /* ready.c: putting tasks where a processor will find them, and waking one that does. */
+#include "fence.h"
 #include "poller.h"
 #include "proc.h"
 #include "scheduler.h"
@@ -8,34 +9,46 @@ enum { GLOBAL_BATCH = RUNQ_SIZE / 2 };
 
 /* ---- waking ---- */
 
-/* Claims one idle processor and wakes it, as a spinner. */
+/* A processor in use that is idle, or NULL. A hint, unless it is claimed. */
+static struct proc *idle_find(void)
+{
+    int count = procs_in_use();
+    for (int i = 0; i < count; i++) /* relaxed: a claim needs a swap anyway */
+        if (atomic_load_explicit(&rt.procs[i].is_idle, memory_order_relaxed))
+            return &rt.procs[i];
+    return NULL;
+}
+
+/* Claims one idle processor and wakes it, as a spinner. While it searches it counts as spinning
+ * itself, and others do not wake anybody: when its search was in vain it looks once more, for one
+ * of them may have queued work after a processor that it had passed by went idle. */
 static void wake_one_slow(void)
 {
-    int none = 0;
-    /* pairs: the decrement in spin_end; at most one wake-up is under way at a time */
-    if (!atomic_compare_exchange_strong_explicit(&rt.spinning, &none, 1, memory_order_seq_cst,
-                                                 memory_order_relaxed))
-        return;
-    int count = procs_in_use();
-    for (int i = 0; i < count; i++) {
-        struct proc *p = &rt.procs[i];
-        bool idle = true;
-        /* relaxed first look: a claim needs the swap anyway */
-        if (atomic_load_explicit(&p->is_idle, memory_order_relaxed) &&
-            atomic_compare_exchange_strong_explicit(&p->is_idle, &idle, false, memory_order_acq_rel,
-                                                    memory_order_relaxed)) {
+    struct proc *p;
+    do {
+        int none = 0;
+        /* pairs: the decrement in spin_end; at most one wake-up is under way at a time */
+        if (!atomic_compare_exchange_strong_explicit(&rt.spinning, &none, 1, memory_order_seq_cst,
+                                                     memory_order_relaxed))
+            return;
+        while ((p = idle_find())) {
+            bool idle = true;
+            if (!atomic_compare_exchange_strong_explicit(
+                    &p->is_idle, &idle, false, memory_order_acq_rel, memory_order_relaxed))
+                continue;
             atomic_fetch_sub_explicit(&rt.idle, 1, memory_order_relaxed);
             poller_wake(p);
             return;
         }
-    }
-    atomic_fetch_sub_explicit(&rt.spinning, 1, memory_order_seq_cst);
+        atomic_fetch_sub_explicit(&rt.spinning, 1, memory_order_seq_cst);
+        fence_after_swap(); /* pairs: idle_declare */
+    } while (idle_find() && is_work_to_share());
 }
 
 /* Work has been published: if somebody could take it, one of them is woken. */
 void proc_wake_one(void)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* pairs: idle_declare */
+    fence_full(); /* pairs: idle_declare */
     /* relaxed: ordered by the fence */
     if (atomic_load_explicit(&rt.idle, memory_order_relaxed) > 0 &&
         atomic_load_explicit(&rt.spinning, memory_order_relaxed) == 0)
@@ -44,7 +57,7 @@ void proc_wake_one(void)
 
 void proc_wake_if_idle(struct proc *p)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* pairs: idle_declare */
+    fence_full(); /* pairs: idle_declare */
     if (atomic_load_explicit(&p->is_idle, memory_order_relaxed))
         poller_wake(p);
 }

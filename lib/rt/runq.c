@@ -86,6 +86,8 @@ static uint32_t runq_grab(struct runq *to, uint32_t to_tail, struct runq *from)
 struct task *runq_steal(struct runq *to, struct runq *from, bool take_next)
 {
     uint32_t tail = atomic_load_explicit(&to->tail, memory_order_relaxed);
+    /* relaxed: only its owner adds to it. What is there would be overwritten. */
+    weft_assert(atomic_load_explicit(&to->head, memory_order_relaxed) == tail);
     uint32_t count = runq_grab(to, tail, from);
     if (count == 0) {
         if (!take_next || !atomic_load_explicit(&from->next, memory_order_relaxed))

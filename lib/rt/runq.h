@@ -51,4 +51,11 @@ static inline uint32_t runq_length(const struct runq *q)
     return tail - head + has_next;
 }
 
+/* Any thread; the same for the ring alone. */
+static inline bool runq_has_ring(const struct runq *q)
+{
+    return atomic_load_explicit(&q->head, memory_order_relaxed) !=
+           atomic_load_explicit(&q->tail, memory_order_relaxed);
+}
+
 #endif

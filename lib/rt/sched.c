@@ -12,13 +12,14 @@
  *
  * While some machine spins a producer wakes nobody: the spinner will come by. Therefore a spinner
  * that finds work wakes the next one (if it was the last), and one that gives up looks once more.
- */
+ * tests/models/idle.pml is this as a model that a checker has gone through. */
 #include <sched.h>
 #include <time.h>
 #include <weft/rt.h>
 
 #include "assert.h"
 #include "coro.h"
+#include "fence.h"
 #include "machine.h"
 #include "poller.h"
 #include "proc.h"
@@ -31,7 +32,7 @@ static void idle_declare(struct proc *p)
 {
     atomic_store_explicit(&p->is_idle, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&rt.idle, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* pairs: proc_wake_one, proc_wake_if_idle */
+    fence_after_swap(); /* pairs: proc_wake_one, proc_wake_if_idle */
 }
 
 /* Takes the declaration back. If a waker was first, this machine spins in his name. */
@@ -67,11 +68,12 @@ static struct task *block(struct machine *m)
         struct task *task = proc_count() > 1 ? steal(m) : global_take(p);
         if (task || is_stopping())
             return task;
-        /* What is left is another's run-next, which he will run himself. */
+        /* What is left is alone at another's, who will run it himself; but more may have been
+         * queued while this machine still counted as spinning. */
         if (m->is_spinning)
             spin_end(m, false);
         idle_declare(p);
-        if (is_stopping() || atomic_load_explicit(&rt.global_count, memory_order_relaxed)) {
+        if (is_stopping() || is_work_to_share()) {
             idle_retract(m);
             return NULL;
         }
@@ -99,7 +101,7 @@ static struct task *find(struct machine *m)
 
     if (proc_count() > 1 && (m->is_spinning || is_work_anywhere())) {
         timers_run(&p->timers, weft_now());
-        if ((task = next_take(p)) || (task = poll_now(p, p)))
+        if ((task = readied_take(p)) || (task = poll_now(p, p)))
             return task;
         if ((task = steal(m)))
             return task;

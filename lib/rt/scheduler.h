@@ -61,6 +61,14 @@ static inline struct task *next_take(struct proc *p)
 /* Whether anything is queued that another machine might take. */
 bool is_work_anywhere(void);
 
+/* Whether a machine that looks for work would find some: not what is alone at a processor, which
+ * that will run itself. */
+bool is_work_to_share(void);
+
+/* What timers have readied at p, or NULL. A thief may have had the last of it but left the ring,
+ * which must be empty before p's machine steals, or blocks. Owner only. */
+struct task *readied_take(struct proc *p);
+
 /* The first of a list, the others on the ring. Owner only. */
 struct task *list_take(struct proc *p, struct task_list *list);
 

@@ -4,6 +4,7 @@
  * At most half as many machines as are busy look for others' work at a time ("spin"); sched.c says
  * what that has to do with wake-ups. */
 #include "assert.h"
+#include "fence.h"
 #include "poller.h"
 #include "proc.h"
 #include "scheduler.h"
@@ -66,6 +67,12 @@ struct task *look_around(struct proc *p)
     return task;
 }
 
+struct task *readied_take(struct proc *p)
+{
+    struct task *task = next_take(p);
+    return task ? task : runq_pop(&p->runq);
+}
+
 /* Whether v has run the same task for a while, so that what would come next may be taken. */
 static bool is_stuck(struct proc *v)
 {
@@ -111,7 +118,7 @@ static struct task *steal_round(struct proc *p, bool is_last)
         if (is_last && !atomic_load_explicit(&v->is_idle, memory_order_relaxed)) {
             if (timers_first(&v->timers) <= weft_now())
                 timers_run(&v->timers, weft_now());
-            if ((task = next_take(p)) || (task = poll_now(p, v)))
+            if ((task = readied_take(p)) || (task = poll_now(p, v)))
                 return task;
         }
     }
@@ -125,6 +132,17 @@ bool is_work_anywhere(void)
     int count = proc_count();
     for (int i = 0; i < count; i++)
         if (proc_has_work(&rt.procs[i]))
+            return true;
+    return false;
+}
+
+bool is_work_to_share(void)
+{
+    if (atomic_load_explicit(&rt.global_count, memory_order_relaxed))
+        return true;
+    int count = proc_count();
+    for (int i = 0; i < count; i++)
+        if (runq_has_ring(&rt.procs[i].runq) || spawnq_length(&rt.procs[i].spawnq) > 1)
             return true;
     return false;
 }
@@ -148,6 +166,7 @@ void spin_end(struct machine *m, bool found)
                               memory_order_relaxed);
     else if (found && backoff)
         atomic_store_explicit(&rt.lone_backoff_ns, backoff / 2, memory_order_relaxed);
+    fence_after_swap(); /* pairs: proc_wake_one, which saw this machine spin */
     if (found && before == 1 && is_work_anywhere())
         proc_wake_one();
 }

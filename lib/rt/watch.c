@@ -19,6 +19,7 @@
 #include <string.h>
 #include <weft/rt.h>
 
+#include "fence.h"
 #include "futex.h"
 #include "machine.h"
 #include "report.h"
@@ -187,7 +188,7 @@ static void sleep_while_idle(void)
 {
     uint64_t before = ticks();
     atomic_store_explicit(&watch_sleeps, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* pairs: watch_wake_if_asleep */
+    fence_full(); /* pairs: watch_wake_if_asleep */
     if (all_idle() && !is_stopping() && !report_is_wanted())
         futex_wait(&watch_sleeps, 1, DEADLOCK_LOOK_NS);
     if (all_idle() && ticks() == before && !is_stopping() && !report_is_wanted()) {
