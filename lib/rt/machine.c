@@ -57,7 +57,7 @@ static int machine_init(struct machine *m)
     pthread_attr_getstack(&attr, &low, &bytes);
     pthread_attr_destroy(&attr);
     san_fiber_init_thread(&m->fiber, low, bytes);
-    m->tid = (int)syscall(SYS_gettid);
+    atomic_store_explicit(&m->tid, (int)syscall(SYS_gettid), memory_order_relaxed);
     int rc = overflow_machine_init(m);
     if (rc == 0)
         machine_tls = m;
@@ -67,12 +67,13 @@ static int machine_init(struct machine *m)
 void machine_set_patient(struct machine *m, bool is_patient)
 {
     struct sched_attr_v0 attr = {.size = sizeof attr};
+    int tid = atomic_load_explicit(&m->tid, memory_order_relaxed); /* relaxed: a number */
     /* relaxed: two that meet here both mean false in the end */
-    if (atomic_load_explicit(&m->is_patient, memory_order_relaxed) == is_patient ||
-        syscall(SYS_sched_getattr, m->tid, &attr, sizeof attr, 0) < 0 || attr.policy != SCHED_OTHER)
+    if (atomic_load_explicit(&m->is_patient, memory_order_relaxed) == is_patient || tid == 0 ||
+        syscall(SYS_sched_getattr, tid, &attr, sizeof attr, 0) < 0 || attr.policy != SCHED_OTHER)
         return;
     attr.runtime = is_patient ? PATIENT_SLICE_NS : 0; /* 0: the kernel's own */
-    syscall(SYS_sched_setattr, m->tid, &attr, 0);     /* failing costs promptness, no more */
+    syscall(SYS_sched_setattr, tid, &attr, 0);        /* failing costs promptness, no more */
     atomic_store_explicit(&m->is_patient, is_patient, memory_order_relaxed);
 }
 

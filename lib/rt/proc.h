@@ -91,7 +91,7 @@ struct machine {
     bool is_fresh;                         /* not yet at its first rest */
     bool has_thread;                       /* to be joined */
     _Atomic(bool) is_patient;              /* has the long slice of who is away */
-    int tid;                               /* immutable once its thread runs */
+    _Atomic(int) tid;                      /* 0 until its thread runs */
 
     struct san_fiber fiber;
     pthread_t thread;

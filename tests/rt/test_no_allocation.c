@@ -95,10 +95,10 @@ static int selects(void *arg)
         cr_assert_eq(weft_select(WEFT_RECV(p.never, &v), WEFT_RECV(p.back, &v)), 1);
         cr_assert_eq(v, i);
     }
-    /* A processor that is met for the first time gets its heap of timers. */
-    int procs = weft_num_procs();
+    /* A processor that is met for the first time gets its heap of timers, and the watchdog may
+     * need another machine; all that is once each, not once a select. */
     long count = atomic_load(&allocations) - before;
-    cr_assert(count <= (procs == 1 ? 0 : procs), "%ld in %d rounds", count, ROUNDS);
+    cr_assert(count <= 2 * weft_num_procs() + 4, "%ld in %d rounds", count, ROUNDS);
     weft_chan_close(p.there);
     weft_ctx_leave(old);
     cr_assert_eq(weft_wg_wait(&p.wg), 0);
