@@ -10,7 +10,7 @@
 #include "report.h"
 #include "switch.h"
 
-enum { COLOURS = 8, COLOUR_STEP = 128 };
+enum { COLOURS = 8, COLOUR_STEP = 128, ID_BLOCK = 256 };
 
 struct coro *coro_self(void)
 {
@@ -116,6 +116,14 @@ static char *take_work(struct coro *c, struct task *task, char *top)
     return top;
 }
 
+/* Small numbers are easier to read and to type: processors take them a block at a time. */
+static uint64_t id_take(struct proc *p)
+{
+    if (weft_unlikely(p->id % ID_BLOCK == 0)) /* relaxed: only that they differ matters */
+        p->id = atomic_fetch_add_explicit(&rt.id_blocks, 1, memory_order_relaxed) * ID_BLOCK;
+    return ++p->id;
+}
+
 int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
 {
     uint8_t class_index = rt.default_stack;
@@ -134,7 +142,7 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     c->task = (struct task){.kind = TASK_CORO};
     c->low = low;
     c->size_log = class->size_log;
-    c->id = p->ids++;
+    c->id = id_take(p);
     c->wait_reason = WAIT_NONE;
     c->groups = NULL;
     c->source = NULL;

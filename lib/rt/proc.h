@@ -54,7 +54,7 @@ struct proc {
     int64_t lone_wake_at; /* see task_spawned */
     int64_t fair_at;      /* when the oldest of spawnq last had its turn */
     int64_t polled_at;    /* about now: when its poller or its timers were last looked at */
-    uint64_t ids;         /* coroutine ids still to give out: high bits are the processor's */
+    uint64_t id;          /* the last coroutine id given out; see id_take */
     struct trace_buffer *trace;
     uint16_t index; /* immutable */
 
@@ -119,6 +119,7 @@ struct runtime {
     struct task_list global;        /* under global_lock */
     _Atomic(uint32_t) global_count; /* its length; any thread may look */
 
+    _Atomic(uint64_t) id_blocks; /* blocks of coroutine ids that processors have taken */
     struct spawn_pool spawn_pool;
     struct stack_class stacks[STACK_CLASSES];
     struct sigaction old_segv, old_bus;

@@ -19,6 +19,7 @@
 #include <weft/debug.h>
 
 #include "group.h"
+#include "leftover.h"
 #include "machine.h"
 #include "proc.h"
 #include "switch.h"
@@ -303,12 +304,20 @@ static void add_leak(const struct sight *s, void *arg)
                                                   s->wait_reason, s->since, 1};
 }
 
+/* One that has not even begun. */
+static void add_spawn(const struct spawn *s, void *arg)
+{
+    struct sight sight = {.spawned_at = s->spawned_at, .name = s->name, .state = CORO_READY};
+    add_leak(&sight, arg);
+}
+
 int report_leaks(void)
 {
     struct writer w = {.fd = STDERR_FILENO, .now = weft_now()};
     struct leaks all = {.count = 0};
     char text[512];
     visit_all(false, add_leak, &all);
+    leftovers_take(add_spawn, &all);
     if (all.count == 0)
         return 0;
     say(&w, "weft: %d coroutines had not ended when the first one did:\n", all.count);
@@ -319,7 +328,7 @@ int report_leaks(void)
             say(&w, " waiting in %s", wait_reason_text(l->wait_reason));
             say_age(&w, l->since);
         } else {
-            say(&w, " about to run");
+            say(&w, " not yet begun");
         }
         say(&w, ", spawned at %s\n", symbol_describe(l->spawned_at, text, sizeof text));
     }

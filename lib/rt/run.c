@@ -8,6 +8,7 @@
 
 #include "assert.h"
 #include "context.h"
+#include "leftover.h"
 #include "machine.h"
 #include "poller.h"
 #include "proc.h"
@@ -55,7 +56,6 @@ static int proc_add(uint32_t seed)
     p->index = (uint16_t)i;
     p->random = 0x9e3779b9U * ((uint32_t)i + 1) ^ seed * 2654435761U;
     p->random |= 1; /* zero would stay zero */
-    p->ids = ((uint64_t)i << 48) + 1;
     p->polled_at = p->fair_at = weft_now();
     p->poll_fd = p->wake_fd = -1;
     atomic_init(&p->timers.first, TIMER_NEVER);
@@ -102,6 +102,7 @@ static void procs_done(void)
 void runtime_release(void)
 {
     machines_done();
+    leftovers_take(NULL, NULL);
     report_uninstall();
     overflow_uninstall();
     trace_done();

@@ -29,6 +29,9 @@ static const int64_t NEXT_STEAL_NS = 3 * WEFT_US;
 
 struct task *list_take(struct proc *p, struct task_list *list)
 {
+    if (weft_unlikely(trace_is_on()))
+        for (struct task *task = list->first; task; task = task->next)
+            trace_ready(p, task);
     struct task *first = task_list_pop(list);
     if (!list->first)
         return first;
