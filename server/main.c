@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "cert.h"
 #include "config.h"
 #include "demo.h"
 #include "options.h"
@@ -15,20 +16,21 @@ static void announce(void *arg)
     const char *first = opts->listen[0];
     int procs = weft_num_procs();
     bool is_unix = strncmp(first, "unix:", 5) == 0;
+    const char *scheme = opts->tls.certs[0].cert ? "https" : "http";
 
     printf("weft %s serves the demo site with %d processor%s on\n", weft_version(), procs,
            procs == 1 ? "" : "s");
     for (int i = 0; i < WEFT_MAX_LISTEN && opts->listen[i]; i++) {
         const char *address = opts->listen[i];
         bool is_path = strncmp(address, "unix:", 5) == 0;
-        printf("  %s%s%s\n", is_path ? "" : "http://", address[0] == ':' ? "localhost" : "",
-               address);
+        printf("  %s%s%s%s\n", is_path ? "" : scheme, is_path ? "" : "://",
+               address[0] == ':' ? "localhost" : "", address);
     }
     if (is_unix)
-        printf("try: curl --unix-socket %s http://localhost/\n", first + 5);
+        printf("try: curl --unix-socket %s %s://localhost/\n", first + 5, scheme);
     else
-        printf("try: wrk -t2 -c64 -d5s http://%s%s/plaintext\n", first[0] == ':' ? "localhost" : "",
-               first);
+        printf("try: wrk -t2 -c64 -d5s %s://%s%s/plaintext\n", scheme,
+               first[0] == ':' ? "localhost" : "", first);
     fflush(stdout);
 }
 
@@ -64,6 +66,7 @@ int main(int argc, char **argv)
     switch (o.command) {
     case COMMAND_SERVE: return serve(&o);
     case COMMAND_CHECK: return check(o.config);
+    case COMMAND_CERT: return cert_command(argc - 2, argv + 2);
     case COMMAND_HELP: fputs(options_help, stdout); return STATUS_OK;
     case COMMAND_VERSION: printf("weft %s\n", weft_version()); return STATUS_OK;
     case COMMAND_WRONG: break;

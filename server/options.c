@@ -11,6 +11,7 @@
 const char options_help[] =
     "usage: weft serve [options]\n"
     "       weft check FILE\n"
+    "       weft cert [--out PREFIX] [--days N] [NAME...]\n"
     "       weft --help | --version\n"
     "\n"
     "Serves the built-in demo site, and files below --root at /static/.\n"
@@ -20,13 +21,25 @@ const char options_help[] =
     "  --root DIR              the files to serve at /static/\n"
     "  --threads N             processors that run coroutines, 1 to 256; the CPUs this process\n"
     "                          may use when it is not given\n"
+    "  --tls-cert FILE         serve HTTPS with this certificate (PEM, its chain behind it); with\n"
+    "  --tls-key FILE          its key; both up to 16 times, for more names or kinds of keys\n"
+    "  --tls-client-ca FILE    ask every client for a certificate of these authorities\n"
+    "  --tls-redirect ADDR     answer plain HTTP there with a redirect to HTTPS; up to 4 times\n"
+    "  --hsts VALUE            send Strict-Transport-Security, for example max-age=31536000\n"
     "  --drain-timeout SECONDS how long requests in flight may take after SIGTERM or SIGINT; 10\n"
     "\n"
+    "weft cert makes a key and a self-signed certificate for development, PREFIX-cert.pem and\n"
+    "PREFIX-key.pem (PREFIX is weft, N is 365), for localhost, 127.0.0.1, ::1 and the names "
+    "given.\n"
+    "\n"
+    "SIGHUP, and a change of a certificate's file, has certificates read again.\n"
     "SIGTERM and SIGINT drain: accepting stops, requests in flight finish, idle connections\n"
     "close, exit status 0. A second signal ends it at once. What is wrong on the command line, an\n"
     "address in use or an unreadable folder is said in one line, exit status 2.\n";
 
-static const char *const names[] = {"--listen", "--root", "--threads", "--drain-timeout", "--help"};
+static const char *const names[] = {"--listen",   "--root",    "--threads",       "--drain-timeout",
+                                    "--tls-cert", "--tls-key", "--tls-client-ca", "--tls-redirect",
+                                    "--hsts",     "--help"};
 
 static void wrong_option(const char *given)
 {
@@ -64,17 +77,71 @@ static int check_folder(const char *path)
     return 0;
 }
 
+/* Takes the next place of a list. */
+static int append(const char *name, const char **list, int max, int *n, const char *value)
+{
+    if (*n == max) {
+        fprintf(stderr, "weft: %s may be given %d times at most\n", name, max);
+        return -EINVAL;
+    }
+    list[(*n)++] = value;
+    return 0;
+}
+
+/* Takes an option of TLS; -ENOENT when it is none. */
+static int apply_tls(struct options *o, const char *name, const char *value)
+{
+    weft_tls_opts *tls = &o->serve.tls;
+    bool is_cert = strcmp(name, "--tls-cert") == 0;
+    if (is_cert || strcmp(name, "--tls-key") == 0) {
+        for (int i = 0; i < WEFT_TLS_MAX_CERTS; i++) {
+            const char **place = is_cert ? &tls->certs[i].cert : &tls->certs[i].key;
+            if (!*place) {
+                *place = value;
+                return 0;
+            }
+        }
+        fprintf(stderr, "weft: %s may be given %d times at most\n", name, WEFT_TLS_MAX_CERTS);
+        return -EINVAL;
+    }
+    if (strcmp(name, "--tls-client-ca") == 0)
+        tls->client_ca = value;
+    else if (strcmp(name, "--hsts") == 0)
+        tls->hsts = value;
+    else if (strcmp(name, "--tls-redirect") == 0)
+        return append(name, tls->redirect, WEFT_TLS_MAX_REDIRECT, &o->n_redirect, value);
+    else
+        return -ENOENT;
+    return 0;
+}
+
+/* Options that need each other. */
+static int check_tls(const struct options *o)
+{
+    const weft_tls_opts *tls = &o->serve.tls;
+    bool is_on = tls->certs[0].cert || tls->certs[0].key;
+    for (int i = 0; i < WEFT_TLS_MAX_CERTS; i++)
+        if (!tls->certs[i].cert != !tls->certs[i].key) {
+            fprintf(stderr, "weft: --tls-cert and --tls-key go together, a key for each\n");
+            return -EINVAL;
+        }
+    if (!is_on && (tls->client_ca || tls->hsts || tls->redirect[0])) {
+        fprintf(stderr, "weft: the options of TLS want --tls-cert and --tls-key\n");
+        return -EINVAL;
+    }
+    return 0;
+}
+
 /* Takes one option with its value. Returns 0 or an error that has been said. */
 static int apply(struct options *o, int *n_listen, const char *name, const char *value)
 {
     long n;
-    int rc = 0;
+    int rc = apply_tls(o, name, value);
+    if (rc != -ENOENT)
+        return rc;
+    rc = 0;
     if (strcmp(name, "--listen") == 0) {
-        if (*n_listen == WEFT_MAX_LISTEN) {
-            fprintf(stderr, "weft: --listen may be given %d times at most\n", WEFT_MAX_LISTEN);
-            return -EINVAL;
-        }
-        o->serve.listen[(*n_listen)++] = value;
+        rc = append(name, o->serve.listen, WEFT_MAX_LISTEN, n_listen, value);
     } else if (strcmp(name, "--root") == 0) {
         o->root = value;
         rc = check_folder(value);
@@ -118,7 +185,7 @@ static int parse_serve(struct options *o, int argc, char **argv)
     }
     if (n_listen == 0)
         o->serve.listen[0] = "127.0.0.1:8080";
-    return 0;
+    return check_tls(o);
 }
 
 struct options options_parse(int argc, char **argv)
@@ -138,6 +205,8 @@ struct options options_parse(int argc, char **argv)
         o.config = argv[2];
         if (argc != 3)
             fprintf(stderr, "weft: check wants one file: weft check FILE\n");
+    } else if (strcmp(first, "cert") == 0) {
+        o.command = COMMAND_CERT;
     } else if (strcmp(first, "serve") != 0) {
         fprintf(stderr, "weft: unknown %s '%s'; weft --help lists what there is\n",
                 first[0] == '-' ? "option" : "command", first);

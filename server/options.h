@@ -4,13 +4,21 @@
 
 #include <weft/weft.h>
 
-enum command { COMMAND_SERVE, COMMAND_CHECK, COMMAND_HELP, COMMAND_VERSION, COMMAND_WRONG };
+enum command {
+    COMMAND_SERVE,
+    COMMAND_CHECK,
+    COMMAND_CERT,
+    COMMAND_HELP,
+    COMMAND_VERSION,
+    COMMAND_WRONG,
+};
 
 struct options {
     enum command command;
     const char *config; /* the file to check; NULL: none */
     const char *root;   /* NULL: none */
     weft_serve_opts serve;
+    int n_redirect; /* of serve.tls.redirect */
 };
 
 /* Reads the command line. What is wrong is said in one line on stderr (COMMAND_WRONG). The strings

@@ -48,6 +48,13 @@ SEAM ssize_t sys_sendfile(int to, int from, off_t *offset, size_t len)
     return n < 0 ? -errno : n;
 }
 
+SEAM ssize_t sys_pread(int fd, void *buf, size_t len, off_t offset)
+{
+    SYS_FAULT("pread");
+    ssize_t n = pread(fd, buf, len, offset);
+    return n < 0 ? -errno : n;
+}
+
 SEAM int sys_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     SYS_FAULT("accept4");

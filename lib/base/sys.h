@@ -24,6 +24,8 @@ ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags);
 
 ssize_t sys_sendfile(int to, int from, off_t *offset, size_t len);
 
+ssize_t sys_pread(int fd, void *buf, size_t len, off_t offset);
+
 /* The new descriptor is non-blocking and closed on exec. */
 int sys_accept(int fd, struct sockaddr *addr, socklen_t *len);
 

@@ -60,6 +60,7 @@ struct http_server {
     weft_serve_opts opts; /* with the defaults filled in; immutable */
     _Atomic(int) active;  /* connections */
     _Atomic(bool) is_draining;
+    struct tls_store *tls; /* NULL: plain HTTP */
 };
 
 enum filter_step { FILTER_WRITE, FILTER_FLUSH, FILTER_FINISH };
@@ -243,6 +244,12 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
 
 /* Takes a connection that was accepted; for listener_start. */
 void server_accept(weft_conn *c, void *server);
+
+/* Serves a connection that can be read, or ends one that has waited in vain; for conn_idle. */
+void server_on_wake(weft_conn *c, enum conn_wake why);
+
+/* Closes a connection of the server. */
+void server_close(struct http_server *s, weft_conn *c);
 
 /* ---- date.c, status.c ---- */
 

@@ -8,20 +8,24 @@
 #include <unistd.h>
 
 #include "exchange.h"
+#include "https.h"
 #include "listener.h"
 #include "lock.h"
 
 enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_REFUSED = 2 };
 
 static const int64_t DRAIN_LOOK_NS = 5 * WEFT_MS;
+static const int64_t CERTIFICATE_LOOK_NS = 2 * WEFT_SEC;
 
 /* What a handler whose context has ended at the drain's end has to return. */
 static const int64_t CUT_NS = 200 * WEFT_MS;
 
 struct service {
     struct http_server server;
-    struct listener *listeners[2 * WEFT_MAX_LISTEN];
+    struct https https;
+    struct listener *listeners[2 * WEFT_MAX_LISTEN + WEFT_TLS_MAX_REDIRECT];
     int n_listeners;
+    int n_serving; /* of them, the first: the others redirect */
     int signal_fd;
     int status;
 };
@@ -29,12 +33,14 @@ struct service {
 /* Where the signal handler writes; the one thing it can reach. */
 static volatile sig_atomic_t signal_fd = -1;
 
+/* What is written there, and adds up: SIGHUP, for which certificates are read again, or any wish to
+ * stop. */
+static const uint64_t TELL_RELOAD = 1, TELL_STOP = 1 << 16;
+
 static void on_signal(int sig)
 {
-    (void)sig;
     int saved = errno;
-    uint64_t one = 1;
-    ssize_t ignored = write(signal_fd, &one, sizeof one);
+    ssize_t ignored = write(signal_fd, sig == SIGHUP ? &TELL_RELOAD : &TELL_STOP, sizeof TELL_STOP);
     (void)ignored;
     errno = saved;
 }
@@ -44,10 +50,9 @@ static struct lock stop_lock;
 
 void weft_app_stop(void)
 {
-    uint64_t one = 1;
     lock_take(&stop_lock);
     if (signal_fd >= 0) {
-        ssize_t ignored = write(signal_fd, &one, sizeof one);
+        ssize_t ignored = write(signal_fd, &TELL_STOP, sizeof TELL_STOP);
         (void)ignored;
     }
     lock_release(&stop_lock);
@@ -85,10 +90,22 @@ static int open_listeners(struct service *s)
             return refuse_fd(fd, rc);
         s->n_listeners++;
     }
-    if (s->n_listeners)
+    s->n_serving = s->n_listeners;
+    if (!s->n_listeners) {
+        fprintf(stderr, "weft: no address to listen on\n");
+        return STATUS_REFUSED;
+    }
+    if (!s->https.is_on)
         return STATUS_OK;
-    fprintf(stderr, "weft: no address to listen on\n");
-    return STATUS_REFUSED;
+    https_set_address(&s->https, listener_address(s->listeners[0]));
+    const char *const *redirect = s->server.opts.tls.redirect;
+    for (int i = 0; i < WEFT_TLS_MAX_REDIRECT && redirect[i]; i++) {
+        int rc = listener_open(redirect[i], &s->listeners[s->n_listeners]);
+        if (rc < 0)
+            return refuse("cannot listen on ", redirect[i], rc);
+        s->n_listeners++;
+    }
+    return STATUS_OK;
 }
 
 static void print_addresses(const struct service *s)
@@ -96,14 +113,20 @@ static void print_addresses(const struct service *s)
     for (int i = 0; i < s->n_listeners; i++) {
         const char *address = listener_address(s->listeners[i]);
         bool is_unix = strncmp(address, "unix:", 5) == 0;
-        printf("weft: serving on %s%s\n", is_unix ? "" : "http://", address);
+        bool is_plain = !s->https.is_on || i >= s->n_serving;
+        printf("weft: %s on %s%s\n", i < s->n_serving ? "serving" : "redirecting",
+               is_unix    ? ""
+               : is_plain ? "http://"
+                          : "https://",
+               address);
     }
     fflush(stdout);
 }
 
-static void interrupt(weft_conn *c, void *server)
+static void interrupt(weft_conn *c, void *service)
 {
-    if (c->owner == server)
+    struct service *s = service;
+    if (c->owner == &s->server || c->owner == &s->https.redirect)
         conn_interrupt(c);
 }
 
@@ -114,6 +137,12 @@ static void end_endless(weft_conn *c, void *server)
         conn_drain(c);
 }
 
+static int count_active(struct service *s)
+{
+    int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
+    return active + atomic_load_explicit(&s->https.redirect.active, memory_order_acquire);
+}
+
 /* Waits until no connection is left, at most until a point of weft_now() or another signal, with
  * the idle ones closed from `idle_until` on. Returns how many are left. */
 static int wait_for_last(struct service *s, struct poll_desc *signals, int64_t idle_until,
@@ -122,8 +151,8 @@ static int wait_for_last(struct service *s, struct poll_desc *signals, int64_t i
     for (;;) {
         conn_each(end_endless, &s->server); /* again: they change under way */
         if (weft_now() >= idle_until)
-            conn_each(interrupt, &s->server);
-        int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
+            conn_each(interrupt, s);
+        int active = count_active(s);
         if (active == 0)
             return 0;
         poll_set_deadline(signals, POLL_READ, weft_now() + DRAIN_LOOK_NS);
@@ -140,6 +169,7 @@ static void drain(struct service *s, struct poll_desc *signals)
     for (int i = 0; i < s->n_listeners; i++)
         listener_stop(s->listeners[i]);
     atomic_store_explicit(&s->server.is_draining, true, memory_order_release);
+    atomic_store_explicit(&s->https.redirect.is_draining, true, memory_order_release);
     const weft_serve_opts *opts = &s->server.opts;
     int64_t began = weft_now();
     int active = wait_for_last(s, signals, began + opts->drain_grace, began + opts->drain_timeout);
@@ -150,22 +180,40 @@ static void drain(struct service *s, struct poll_desc *signals)
     wait_for_last(s, signals, 0, weft_now() + CUT_NS);
 }
 
+/* Waits for a signal to stop; certificates are looked after meanwhile. */
+static int wait_for_stop(struct service *s, struct poll_desc *signals)
+{
+    for (;;) {
+        uint64_t told = 0;
+        if (s->https.is_on)
+            poll_set_deadline(signals, POLL_READ, weft_now() + CERTIFICATE_LOOK_NS);
+        int rc = poll_park(signals, POLL_READ);
+        if (rc == 0 && read(s->signal_fd, &told, sizeof told) < 0)
+            rc = -errno;
+        if (rc < 0 && rc != -ETIMEDOUT)
+            return rc;
+        if (told >= TELL_STOP)
+            return 0;
+        https_look(&s->https, told != 0);
+    }
+}
+
 /* Serves until a signal comes, then drains. */
 static int serve_until(struct service *s, struct poll_desc *signals)
 {
-    uint64_t ignored;
     int rc = 0;
     for (int i = 0; i < s->n_listeners && rc == 0; i++)
-        rc = listener_start(s->listeners[i], server_accept, &s->server);
+        rc = listener_start(s->listeners[i], server_accept,
+                            i < s->n_serving ? &s->server : &s->https.redirect);
     if (rc == 0) {
         if (!s->server.opts.quiet)
             print_addresses(s);
         if (s->server.opts.on_ready)
             s->server.opts.on_ready(s->server.opts.on_ready_arg);
-        rc = poll_park(signals, POLL_READ);
+        rc = wait_for_stop(s, signals);
     }
-    if (read(s->signal_fd, &ignored, sizeof ignored) < 0 && rc == 0)
-        rc = -errno;
+    if (s->https.is_on)
+        signal(SIGHUP, SIG_IGN); /* too late for new certificates */
     drain(s, signals);
     return rc;
 }
@@ -191,7 +239,7 @@ static int serve(void *arg)
 static int run(struct service *s)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, old_term, old_int, old_pipe;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, old_term, old_int, old_pipe, old_hup;
     s->signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->signal_fd < 0)
         return refuse("cannot start", "", -errno);
@@ -199,11 +247,13 @@ static int run(struct service *s)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, &old_term);
     sigaction(SIGINT, &action, &old_int);
+    sigaction(SIGHUP, s->https.is_on ? &action : NULL, &old_hup);
     sigaction(SIGPIPE, &ignore, &old_pipe);
     weft_run_opts opts = {.procs = s->server.opts.threads};
     int status = weft_run_with(&opts, serve, s);
     sigaction(SIGTERM, &old_term, NULL);
     sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGHUP, &old_hup, NULL);
     sigaction(SIGPIPE, &old_pipe, NULL);
     lock_take(&stop_lock);
     signal_fd = -1;
@@ -222,7 +272,7 @@ int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
     int status = STATUS_REFUSED;
     if (server_init(&s->server, app, opts) < 0)
         fprintf(stderr, "weft: an option of the server is out of its range\n");
-    else if (app_prepare(app) == 0)
+    else if (app_prepare(app) == 0 && https_open(&s->https, &s->server) == 0)
         status = open_listeners(s);
     if (status == STATUS_OK && opts->on_bound) {
         int rc = opts->on_bound(opts->on_bound_arg);
@@ -233,6 +283,7 @@ int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
         status = run(s);
     for (int i = 0; i < s->n_listeners; i++)
         listener_free(s->listeners[i]);
+    https_close(&s->https);
     free(s);
     return status;
 }

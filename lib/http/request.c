@@ -140,6 +140,16 @@ weft_str weft_peer(weft_http *h)
     return (weft_str){text, weft_conn_peer(h->conn, text, ROOM)};
 }
 
+weft_str weft_scheme(weft_http *h)
+{
+    return h->conn->stream ? WEFT_STR("https") : WEFT_STR("http");
+}
+
+int weft_tls(weft_http *h, weft_tls_info *ret_info)
+{
+    return weft_conn_tls(h->conn, ret_info);
+}
+
 void *weft_alloc(weft_http *h, size_t size)
 {
     return arena_alloc(&h->arena, size);

@@ -12,6 +12,7 @@
 
 #include "assert.h"
 #include "exchange.h"
+#include "https.h"
 #include "request_context.h"
 #include "sys.h"
 
@@ -51,21 +52,25 @@ static void linger(weft_http *h)
     }
 }
 
+void server_close(struct http_server *s, weft_conn *c)
+{
+    weft_conn_close(c);
+    atomic_fetch_sub_explicit(&s->active, 1, memory_order_release); /* pairs: the drain in main.c */
+}
+
 static void finish(weft_http *h, enum next how)
 {
     struct http_server *s = h->server;
     if (h->is_cut) { /* a reset: even an answer that ends with the connection is seen as broken */
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
         wire_flush(h);
-        setsockopt(h->conn->desc.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        conn_cut(h->conn);
     } else if (how == NEXT_LINGER) {
         linger(h);
     } else {
         wire_flush(h);
     }
     arena_reset(&h->arena);
-    weft_conn_close(h->conn);
-    atomic_fetch_sub_explicit(&s->active, 1, memory_order_release); /* pairs: the drain in main.c */
+    server_close(s, h->conn);
 }
 
 /* Answers the request whose head is complete. */
@@ -76,6 +81,8 @@ static enum next serve_request(weft_http *h)
     h->is_head_request = h->head.parser.method == HTTP_HEAD;
     h->endpoint = NULL;
     answer_begin(h);
+    if (weft_unlikely(s->opts.tls.hsts && h->conn->stream))
+        weft_set_header(h, "Strict-Transport-Security", s->opts.tls.hsts);
     int refused = head_check(&h->head);
     if (!refused)
         refused = body_begin(h);
@@ -176,7 +183,7 @@ static enum next serve_next(weft_http *h, int64_t *header_until)
     return serve_request(h);
 }
 
-static void on_wake(weft_conn *c, enum conn_wake why)
+void server_on_wake(weft_conn *c, enum conn_wake why)
 {
     char in[IN_BYTES], out[OUT_BYTES], first_arena[FIRST_ARENA_BYTES];
     weft_http h;
@@ -198,7 +205,7 @@ static void on_wake(weft_conn *c, enum conn_wake why)
     while (next == NEXT_REQUEST)
         next = serve_next(&h, &header_until);
     if (next == NEXT_IDLE)
-        conn_idle(c, on_wake, now_coarse() + h.server->opts.idle_timeout);
+        conn_idle(c, server_on_wake, now_coarse() + h.server->opts.idle_timeout);
     else
         finish(&h, next);
 }
@@ -210,16 +217,17 @@ void server_accept(weft_conn *c, void *server)
     struct http_server *s = server;
     int active = atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (active >= s->opts.max_connections) {
-        ssize_t ignored = sys_send(c->desc.fd, busy,
-                                   sizeof busy - 1); /* if it fits, else nothing */
-        (void)ignored;
+        if (!s->tls) {
+            ssize_t ignored = sys_send(c->desc.fd, busy, sizeof busy - 1); /* if it fits */
+            (void)ignored;
+        }
         weft_conn_close(c);
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_release);
         return;
     }
     c->owner = s;
     conn_set_write_patience(c, s->opts.write_timeout);
-    conn_idle(c, on_wake, now_coarse() + s->opts.header_timeout);
+    conn_idle(c, s->tls ? https_on_hello : server_on_wake, now_coarse() + s->opts.header_timeout);
 }
 
 static void set_default(int64_t *value, int64_t by_default)
@@ -235,6 +243,7 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
     s->opts = *opts;
     atomic_init(&s->active, 0);
     atomic_init(&s->is_draining, false);
+    s->tls = NULL;
     weft_serve_opts *o = &s->opts;
     getrlimit(RLIMIT_NOFILE, &files);
     if (o->max_connections == 0) {

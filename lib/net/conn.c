@@ -57,7 +57,10 @@ int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
     c->on_wake = NULL;
     c->owner = NULL;
     c->served = 0;
+    c->stream = NULL;
+    c->stream_state = NULL;
     c->is_drained = false;
+    c->is_cut = false;
     c->write_patience = 0;
     weft_assert(!c->end_ctx); /* and its lock is free: a record starts with zeros */
     atomic_store_explicit(&c->desc.on_end, conn_end_fire, memory_order_relaxed); /* not shared */
@@ -73,6 +76,8 @@ void weft_conn_close(weft_conn *c)
         return;
     weft_assert(atomic_load_explicit(&c->is_live, memory_order_relaxed));
     weft_assert(!c->end_ctx); /* only its holder binds one */
+    if (c->stream)
+        c->stream->close(c);
     atomic_store_explicit(&c->is_live, false, memory_order_release);
     poll_close(&c->desc);
     close(c->desc.fd);
@@ -151,6 +156,8 @@ ssize_t conn_try_read(weft_conn *c, void *buf, size_t len)
 {
     if (c->is_drained)
         return -EAGAIN;
+    if (c->stream)
+        return c->stream->try_read(c, buf, len);
     ssize_t n = sys_recv(c->desc.fd, buf, len);
     if (n > 0)
         note_read(c, len, (size_t)n);
@@ -176,11 +183,11 @@ ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len)
 
 ssize_t conn_try_write(weft_conn *c, const void *buf, size_t len)
 {
-    ssize_t n = sys_send(c->desc.fd, buf, len);
+    ssize_t n = c->stream ? c->stream->try_write(c, buf, len) : sys_send(c->desc.fd, buf, len);
     return n == -EAGAIN || n == -EINTR ? 0 : n;
 }
 
-static int wait_writable(weft_conn *c)
+int conn_wait_writable(weft_conn *c)
 {
     if (c->write_patience)
         poll_set_deadline(&c->desc, POLL_WRITE, weft_now() + c->write_patience);
@@ -189,6 +196,8 @@ static int wait_writable(weft_conn *c)
 
 int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
 {
+    if (c->stream)
+        return stream_write_all(c, buf, len);
     const char *from = buf;
     while (len) {
         ssize_t n = sys_send(c->desc.fd, from, len);
@@ -196,7 +205,7 @@ int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
             from += n;
             len -= (size_t)n;
         } else if (n == -EAGAIN) {
-            int rc = wait_writable(c);
+            int rc = conn_wait_writable(c);
             if (rc < 0)
                 return rc;
         } else if (n != -EINTR) {
@@ -208,12 +217,14 @@ int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
 
 int weft_conn_writev_all(weft_conn *c, struct iovec *iov, int count)
 {
+    if (c->stream)
+        return stream_writev_all(c, iov, count);
     while (count > 0) {
         struct msghdr msg = {.msg_iov = iov,
                              .msg_iovlen = count < IOV_MAX ? (size_t)count : IOV_MAX};
         ssize_t n = sys_sendmsg(c->desc.fd, &msg, 0);
         if (n == -EAGAIN) {
-            int rc = wait_writable(c);
+            int rc = conn_wait_writable(c);
             if (rc < 0)
                 return rc;
         } else if (n < 0 && n != -EINTR) {
@@ -237,6 +248,8 @@ int weft_conn_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len, int m
 {
     enum { AT_ONCE = 1 << 20 }; /* so that one large file does not hold the processor long */
     (void)more;
+    if (c->stream)
+        return stream_sendfile(c, fd, offset, len);
     int64_t end = *offset + len;
     while (*offset < end) {
         off_t at = *offset;
@@ -249,7 +262,7 @@ int weft_conn_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len, int m
             if (n == AT_ONCE)
                 weft_yield();
         } else if (n == -EAGAIN) {
-            int rc = wait_writable(c);
+            int rc = conn_wait_writable(c);
             if (rc < 0)
                 return rc;
         } else if (n != -EINTR) {
@@ -271,7 +284,15 @@ void weft_conn_set_write_deadline(weft_conn *c, int64_t when)
 
 int weft_conn_shutdown_write(weft_conn *c)
 {
-    return sys_shutdown_write(c->desc.fd);
+    int rc = c->stream ? stream_end(c) : 0;
+    return rc < 0 ? rc : sys_shutdown_write(c->desc.fd);
+}
+
+void conn_cut(weft_conn *c)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    c->is_cut = true;
+    setsockopt(c->desc.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 size_t weft_conn_peer(const weft_conn *c, char *buf, size_t size)

@@ -35,13 +35,35 @@ enum conn_end {
     CONN_ENDS_BY_DRAIN = 2, /* conn_drain */
 };
 
+/* What a connection's bytes pass through before the socket: TLS. None of these parks; each works on
+ * the connection's descriptor, and -EAGAIN means "call again when the socket is ready". */
+struct conn_stream {
+    /* As conn_try_read. Says in is_drained whether nothing can be read until readiness: neither
+     * from the socket nor from what the stream has buffered. */
+    ssize_t (*try_read)(weft_conn *c, void *buf, size_t len);
+
+    /* Takes bytes, at most some 64 KB. Returns how many have gone out (at least one); -EAGAIN, then
+     * the next call must bring the same bytes again; or the stream's error. */
+    ssize_t (*try_write)(weft_conn *c, const void *buf, size_t len);
+
+    /* Tells the peer that the stream ends (close_notify); once, later calls do nothing. */
+    int (*try_end)(weft_conn *c);
+
+    /* The connection closes: ends the stream if it can be done at once (not when is_cut), and frees
+     * its state. */
+    void (*close)(weft_conn *c);
+};
+
 struct weft_conn {
-    struct poll_desc desc; /* descriptor, poll words, deadlines */
+    struct poll_desc desc;            /* descriptor, poll words, deadlines */
+    const struct conn_stream *stream; /* NULL: the socket itself; set before others see it */
+    void *stream_state;
     struct task idle_task; /* what the read word points at while nobody holds the connection */
     void (*on_wake)(weft_conn *c, enum conn_wake why); /* set by conn_idle */
     void *owner;                                       /* for the layer above (the server) */
     uint64_t served;                                   /* for the layer above: requests answered */
     bool is_drained;        /* the last read was short: there is nothing to read until readiness */
+    bool is_cut;            /* conn_cut: it ends without a proper end */
     _Atomic(bool) is_live;  /* between conn_new and weft_conn_close */
     struct lock end_lock;   /* guards the next two; taken by the netpoller, see conn_end.c */
     weft_ctx *end_ctx;      /* borrowed, or NULL */
@@ -55,6 +77,14 @@ struct weft_conn {
 /* Takes over a non-blocking descriptor, which no netpoller knows yet: conn_idle or conn_register
  * come next. Returns 0; -ENOMEM (the descriptor stays the caller's). Any thread; does not park. */
 WEFT_MUST_USE int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn);
+
+/* Connects out, as weft_dial_with for "tcp" and "unix". Parks. */
+WEFT_MUST_USE int conn_dial(const char *network, const char *address, const weft_dial_opts *opts,
+                            weft_conn **ret_conn);
+
+/* The connection's close shall be seen as broken off, even where its end would end a message: a
+ * reset, and no close_notify before it. Does not park. */
+void conn_cut(weft_conn *c);
 
 /* Registers the connection with this processor's netpoller, before a coroutine waits on it, and so
  * before two can. Returns 0 or the errors of poll_open. In a coroutine; does not park. */
@@ -95,8 +125,18 @@ static inline void conn_set_write_patience(weft_conn *c, int64_t patience)
     c->write_patience = patience;
 }
 
+/* Parks until the socket takes bytes, within the write patience or the write deadline. Returns 0 or
+ * poll_park's errors. */
+WEFT_MUST_USE int conn_wait_writable(weft_conn *c);
+
 /* The peer has ended: for the netpoller. */
 void conn_end_fire(struct poll_desc *desc);
+
+/* Reads and writes over a connection's stream, for conn.c; each as the public call of its name. */
+int stream_write_all(weft_conn *c, const void *buf, size_t len);
+int stream_writev_all(weft_conn *c, const struct iovec *iov, int count);
+int stream_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len);
+int stream_end(weft_conn *c);
 
 /* Calls `visit` for every live connection, under the pool's lock; visit must not park. */
 void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg);

@@ -208,8 +208,8 @@ static int dial_unix(const char *path, int64_t deadline, weft_conn **ret_conn)
                        ret_conn);
 }
 
-int weft_dial_with(const char *network, const char *address, const weft_dial_opts *opts,
-                   weft_conn **ret_conn)
+int conn_dial(const char *network, const char *address, const weft_dial_opts *opts,
+              weft_conn **ret_conn)
 {
     int64_t timeout = opts->timeout ? opts->timeout : TIMEOUT_NS;
     int64_t head_start = opts->head_start ? opts->head_start : HEAD_START_NS;
@@ -222,9 +222,4 @@ int weft_dial_with(const char *network, const char *address, const weft_dial_opt
     if (strcmp(network, "unix") == 0)
         return dial_unix(address, deadline, ret_conn);
     return -EINVAL;
-}
-
-int weft_dial(const char *network, const char *address, weft_conn **ret_conn)
-{
-    return weft_dial_with(network, address, &(weft_dial_opts){0}, ret_conn);
 }

@@ -12,6 +12,7 @@
 #define WEFT_HTTP_H
 
 #include <weft/base.h>
+#include <weft/tls.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -115,9 +116,10 @@ typedef struct weft_serve_opts {
     int64_t write_timeout;   /* a wait for the client to take more bytes; default 30 s */
     int64_t drain_timeout;   /* requests in flight at shutdown; default 10 s */
     int64_t
-        drain_grace; /* at shutdown an idle keep-alive connection may send one more request, which
-                      * is answered with Connection: close, for so long; default 0: it is closed
-                      * at once, and a client that sends just then has lost his request */
+        drain_grace;   /* at shutdown an idle keep-alive connection may send one more request, which
+                        * is answered with Connection: close, for so long; default 0: it is closed
+                        * at once, and a client that sends just then has lost his request */
+    weft_tls_opts tls; /* with a certificate, all addresses speak TLS; default none do */
     int (*on_bound)(void *arg); /* called once when the sockets are bound and what needs privileges
                                  * has been read, before threads start and anything is accepted: the
                                  * place to give privileges up; a negative errno refuses to start */
@@ -159,6 +161,10 @@ WEFT_API int weft_header_at(weft_http *h, size_t i, weft_str *ret_name, weft_str
 WEFT_API int weft_header_next(weft_http *h, const char *name, size_t *at, weft_str *ret_value);
 /* The peer's address, "127.0.0.1:4711". */
 WEFT_API weft_str weft_peer(weft_http *h);
+/* "https" over TLS, else "http". */
+WEFT_API weft_str weft_scheme(weft_http *h);
+/* What TLS has negotiated, a client certificate's subject among it; -ENOTCONN without TLS. */
+WEFT_API int weft_tls(weft_http *h, weft_tls_info *ret_info);
 
 /* Reads the next bytes of the request's body, at most `len`; parks.
  * Returns the count; 0 at the end; -EMSGSIZE past the body limit (answers 413); -ETIMEDOUT (408);

@@ -30,7 +30,8 @@ typedef struct weft_conn weft_conn;
 
 /* Connects to an address and gives the connection in *ret_conn, which the caller closes.
  *
- * network: "tcp" (address "127.0.0.1:80", "[::1]:80", "example.org:80") or "unix" (address a path).
+ * network: "tcp" (address "127.0.0.1:80", "[::1]:80", "example.org:80"), "unix" (address a path) or
+ * "tls" (as "tcp"; the peer must prove by a certificate that it is that host: see weft/tls.h).
  * A host's addresses are tried as RFC 8305 has it, and the first that answers wins. Names are
  * looked up beside the processors, and kept for some seconds; "localhost" is the loopback.
  * Returns 0; -EINVAL for an address or network that cannot be read; -ENOENT when there is no such

@@ -16,5 +16,6 @@
 #include <weft/sync.h>
 #include <weft/test.h>
 #include <weft/timer.h>
+#include <weft/tls.h>
 
 #endif
