@@ -27,6 +27,13 @@ SEAM ssize_t sys_recv(int fd, void *buf, size_t len)
     return n < 0 ? -errno : n;
 }
 
+SEAM ssize_t sys_peek(int fd, void *buf, size_t len)
+{
+    SYS_FAULT("peek");
+    ssize_t n = recv(fd, buf, len, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 ? -errno : n;
+}
+
 SEAM ssize_t sys_send(int fd, const void *buf, size_t len)
 {
     SYS_FAULT("send");
@@ -99,4 +106,10 @@ SEAM ssize_t sys_process_madvise(int pid_fd, const struct iovec *parts, size_t c
     SYS_FAULT("madvise");
     long done = syscall(SYS_process_madvise, pid_fd, parts, count, advice, 0);
     return done < 0 ? -errno : (ssize_t)done;
+}
+
+SEAM int sys_shutdown(int fd)
+{
+    SYS_FAULT("shutdown");
+    return shutdown(fd, SHUT_RDWR) < 0 ? -errno : 0;
 }

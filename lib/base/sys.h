@@ -18,6 +18,9 @@ extern int (*sys_fault_hook)(const char *call);
 
 ssize_t sys_recv(int fd, void *buf, size_t len);
 
+/* The same without taking the bytes off. */
+ssize_t sys_peek(int fd, void *buf, size_t len);
+
 /* Never raises SIGPIPE. */
 ssize_t sys_send(int fd, const void *buf, size_t len);
 ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags);
@@ -40,5 +43,8 @@ int sys_shutdown_write(int fd);
 int sys_madvise(void *addr, size_t len, int advice);
 ssize_t sys_process_madvise(int pid_fd, const struct iovec *parts, size_t count, int advice);
 int sys_mprotect(void *addr, size_t len, int prot);
+
+/* Both ways: who waits for it wakes up. */
+int sys_shutdown(int fd);
 
 #endif

@@ -139,6 +139,21 @@ void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64
     }
 }
 
+bool conn_take_back(weft_conn *c)
+{
+    return poll_disarm(&c->desc, POLL_READ, &c->idle_task);
+}
+
+bool conn_is_near(const weft_conn *c)
+{
+    return c->desc.registered == &proc_near()->registered;
+}
+
+void conn_forget(weft_conn *c)
+{
+    c->desc.is_registered = false;
+}
+
 void conn_interrupt(weft_conn *c)
 {
     poll_interrupt(&c->desc, POLL_READ, &c->idle_task);

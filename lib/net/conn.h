@@ -99,6 +99,18 @@ WEFT_MUST_USE int conn_register(weft_conn *c);
  * once. In a coroutine; does not park. */
 void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline);
 
+/* Takes an idle connection back without a word to on_wake. Returns false when its wake-up is on its
+ * way already: then on_wake's coroutine has it. Who calls it has made sure that the connection is
+ * not closed meanwhile. Does not park. */
+bool conn_take_back(weft_conn *c);
+
+/* Whether the connection's wake-ups come to this processor. A hint; any thread. */
+bool conn_is_near(const weft_conn *c);
+
+/* The weft_run in which it was registered has ended, and its poller and timers with it: closing
+ * takes it off neither. */
+void conn_forget(weft_conn *c);
+
 /* As weft_conn_read, but does not park: -EAGAIN when nothing is there. */
 ssize_t conn_try_read(weft_conn *c, void *buf, size_t len);
 

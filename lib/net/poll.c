@@ -193,7 +193,9 @@ int poll_open_timer(struct poll_desc *desc, struct proc *p)
         return rc;
     desc->is_registered = true;
     desc->registered = &p->registered;
-    atomic_fetch_add_explicit(&p->registered, 1, memory_order_relaxed); /* a statistic */
+    /* pairs: poller_wait. The kernel orders a registration before its events, but no tool sees that
+     */
+    atomic_fetch_add_explicit(&p->registered, 1, memory_order_release);
     return 0;
 }
 

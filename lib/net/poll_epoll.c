@@ -93,6 +93,7 @@ bool poller_wait(struct proc *p, int64_t timeout_ns, struct task_list *ready)
     bool is_woken = false;
     struct epoll_event events[EVENTS_AT_ONCE];
     int n = wait_for(p->poll_fd, events, timeout_ns); /* interrupted: as if nothing came */
+    (void)atomic_load_explicit(&p->registered, memory_order_acquire); /* pairs: poll_open_timer */
     for (int i = 0; i < n; i++) {
         struct poll_desc *desc = events[i].data.ptr;
         uint32_t what = events[i].events;

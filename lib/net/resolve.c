@@ -58,6 +58,7 @@ static struct {
     int lookers, pending_count, count;
     struct name *pending, **pending_end;
     struct name *chains[CHAINS];
+    struct name *lost;
 } names;
 
 static _Atomic(resolve_fn *) looker = look_up_by_system;
@@ -140,7 +141,8 @@ static void remove_locked(struct name **at)
 }
 
 /* What a runtime that has ended was looking up will never be answered: nobody waits for it any
- * more. Its looker may hold a name still; so those are leaked, a few bytes a weft_run at most. */
+ * more. Its looker's thread may write to it still, so it is put aside, not freed: a few hundred
+ * bytes a weft_run at most. */
 static void forget_earlier_run_locked(void)
 {
     if (names.run == rt_run_id())
@@ -155,8 +157,11 @@ static void forget_earlier_run_locked(void)
                 at = &(*at)->next;
                 continue;
             }
-            (*at)->refs++;
+            struct name *n = *at;
+            n->refs++;
             remove_locked(at);
+            n->next = names.lost;
+            names.lost = n;
         }
 }
 
@@ -237,9 +242,10 @@ static int call_looker(void *arg)
 static void look_up_pending(void *arg)
 {
     (void)arg;
-    weft_ctx_leave(weft_ctx_enter(NULL));
+    weft_ctx *askers = weft_ctx_enter(NULL);
     for (struct name *n; (n = pending_take());)
         answer(n, weft_blocking(call_looker, n));
+    weft_ctx_leave(askers);
 }
 
 /* Puts a new name into the table and sees to it that it is looked up. */

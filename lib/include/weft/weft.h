@@ -4,6 +4,7 @@
 
 #include <weft/base.h>
 #include <weft/chan.h>
+#include <weft/client.h>
 #include <weft/context.h>
 #include <weft/cookie.h>
 #include <weft/debug.h>
