@@ -12,4 +12,10 @@ int handler_hello(weft_http *h, void *arg);     /* greets the parameter {name} *
 int handler_echo(weft_http *h, void *arg);      /* the request, as JSON */
 int handler_sleep(weft_http *h, void *arg);     /* answers after the parameter {ms} milliseconds */
 
+/* A built-in handler by the name that the configuration has for it; NULL when there is none. */
+weft_handler *handlers_find(const char *name);
+
+/* All those names, in words. */
+const char *handlers_names(void);
+
 #endif

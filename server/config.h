@@ -137,13 +137,15 @@ struct config_log {
 
 struct config_admin {
     char *listen;
-    uint32_t mode; /* of a unix socket's file, octal digits as written */
+    char *mode_text; /* of a unix socket's file, in octal */
+    unsigned mode;   /* default 0600 */
 };
 
 struct config {
     struct config_list listen;
     uint32_t threads;
     char *user, *group;
+    char *pid_file;
     enum config_switch confine;
     struct config_list trusted_proxies;
     enum config_switch proxy_protocol;

@@ -339,6 +339,10 @@ static void admin(struct check *k, struct config_admin *a)
 {
     if (!a)
         return;
+    char *end = "";
+    a->mode = a->mode_text ? (unsigned)strtoul(a->mode_text, &end, 8) : 0600;
+    if (*end || a->mode > 0777)
+        wrong(k, "admin", "mode", "'%s' is no file mode; expected one like 0660", a->mode_text);
     port_or_path(k, "admin", "listen", a->listen);
     bool is_local = strncmp(a->listen, "unix:", 5) == 0 || strncmp(a->listen, "127.", 4) == 0 ||
                     strncmp(a->listen, "[::1]", 5) == 0 ||
@@ -370,6 +374,7 @@ static void server(struct check *k)
     struct config *c = k->config;
     char place[PLACE_MAX];
     addresses(k, "listen", &c->listen);
+    resolve(k, &c->pid_file);
     if (c->threads > 256)
         wrong(k, "", "threads", "is %u; expected 1 to 256", c->threads);
     for (unsigned i = 0; i < c->trusted_proxies.count; i++)

@@ -181,7 +181,7 @@ static const cyaml_schema_field_t log_fields[] = {
 
 static const cyaml_schema_field_t admin_fields[] = {
     TEXT_NEEDED("listen", struct config_admin, listen),
-    NUMBER("mode", struct config_admin, mode),
+    TEXT("mode", struct config_admin, mode_text),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t fields[] = {
@@ -189,6 +189,7 @@ static const cyaml_schema_field_t fields[] = {
     NUMBER("threads", struct config, threads),
     TEXT("user", struct config, user),
     TEXT("group", struct config, group),
+    TEXT("pid_file", struct config, pid_file),
     SWITCH("confine", struct config, confine),
     LIST("trusted_proxies", struct config, trusted_proxies),
     SWITCH("proxy_protocol", struct config, proxy_protocol),

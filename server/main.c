@@ -1,4 +1,6 @@
 /* main.c: the standalone server. */
+#include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -6,6 +8,8 @@
 #include "config.h"
 #include "demo.h"
 #include "options.h"
+#include "supervisor.h"
+#include "worker.h"
 
 enum { STATUS_OK = 0, STATUS_WRONG = 2 };
 
@@ -60,13 +64,45 @@ static int check(const char *path)
     return STATUS_OK;
 }
 
+/* Signals the server that serves a configuration. */
+static int signal_server(const char *path, int sig)
+{
+    long pid = 0;
+    struct config *config = config_load(path);
+    if (!config)
+        return STATUS_WRONG;
+    FILE *file = config->pid_file ? fopen(config->pid_file, "re") : NULL;
+    if (file && fscanf(file, "%ld", &pid) != 1)
+        pid = 0;
+    int status = STATUS_WRONG;
+    if (!config->pid_file)
+        config_wrong(config, "", "pid_file is missing: it is where the server is found");
+    else if (!file)
+        fprintf(stderr, "weft: nobody serves %s: cannot read %s: %s\n", path, config->pid_file,
+                strerror(errno));
+    else if (pid <= 1 || kill((pid_t)pid, sig) < 0)
+        fprintf(stderr, "weft: nobody serves %s: %s is of a process that has ended\n", path,
+                config->pid_file);
+    else
+        status = STATUS_OK;
+    if (file)
+        fclose(file);
+    config_free(config);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = options_parse(argc, argv);
     switch (o.command) {
     case COMMAND_SERVE: return serve(&o);
+    case COMMAND_SUPERVISE: return supervise(o.config);
+    case COMMAND_WORKER: return worker_main(o.config);
     case COMMAND_CHECK: return check(o.config);
     case COMMAND_CERT: return cert_command(argc - 2, argv + 2);
+    case COMMAND_RELOAD: return signal_server(o.config, SIGHUP);
+    case COMMAND_UPGRADE: return signal_server(o.config, SIGUSR2);
+    case COMMAND_STOP: return signal_server(o.config, SIGTERM);
     case COMMAND_HELP: fputs(options_help, stdout); return STATUS_OK;
     case COMMAND_VERSION: printf("weft %s\n", weft_version()); return STATUS_OK;
     case COMMAND_WRONG: break;

@@ -9,12 +9,17 @@
 #include "nearest.h"
 
 const char options_help[] =
-    "usage: weft serve [options]\n"
-    "       weft check FILE\n"
+    "usage: weft serve -c FILE    serves what a configuration file says\n"
+    "       weft serve [options]  serves the demo site, and files below --root at /static/\n"
+    "       weft check FILE       says what is wrong with a configuration file\n"
+    "       weft reload FILE      has the server of that file read it again (SIGHUP)\n"
+    "       weft upgrade FILE     has it replaced by the binary on disk, no request lost "
+    "(SIGUSR2)\n"
+    "       weft stop FILE        has it finish what it does and end (SIGTERM)\n"
     "       weft cert [--out PREFIX] [--days N] [NAME...]\n"
     "       weft --help | --version\n"
     "\n"
-    "Serves the built-in demo site, and files below --root at /static/.\n"
+    "reload, upgrade and stop find the server by pid_file, a key of the configuration.\n"
     "\n"
     "  --listen ADDR           host:port, [ipv6]:port, :port or unix:PATH; may be given up to 16\n"
     "                          times; 127.0.0.1:8080 when it is not given\n"
@@ -188,6 +193,28 @@ static int parse_serve(struct options *o, int argc, char **argv)
     return check_tls(o);
 }
 
+/* The commands that take a configuration's file and nothing else. */
+static enum command file_command(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum command command;
+    } commands[] = {{"check", COMMAND_CHECK},
+                    {"reload", COMMAND_RELOAD},
+                    {"upgrade", COMMAND_UPGRADE},
+                    {"stop", COMMAND_STOP},
+                    {"worker", COMMAND_WORKER}};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].command;
+    return COMMAND_WRONG;
+}
+
+static bool is_config_option(const char *text)
+{
+    return strcmp(text, "-c") == 0 || strcmp(text, "--config") == 0;
+}
+
 struct options options_parse(int argc, char **argv)
 {
     struct options o = {.command = COMMAND_SERVE};
@@ -200,19 +227,27 @@ struct options options_parse(int argc, char **argv)
         o.command = COMMAND_HELP;
     } else if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
         o.command = COMMAND_VERSION;
-    } else if (strcmp(first, "check") == 0) {
-        o.command = argc == 3 ? COMMAND_CHECK : COMMAND_WRONG;
+    } else if ((o.command = file_command(first)) != COMMAND_WRONG) {
         o.config = argv[2];
-        if (argc != 3)
-            fprintf(stderr, "weft: check wants one file: weft check FILE\n");
+        if (argc != 3) {
+            fprintf(stderr, "weft: %s wants one file: weft %s FILE\n", first, first);
+            o.command = COMMAND_WRONG;
+        }
+    } else if (strcmp(first, "serve") == 0 && argc > 2 && is_config_option(argv[2])) {
+        o.command = argc == 4 ? COMMAND_SUPERVISE : COMMAND_WRONG;
+        o.config = argv[3];
+        if (argc != 4)
+            fprintf(stderr, "weft: serve -c wants one file, which says the rest\n");
     } else if (strcmp(first, "cert") == 0) {
         o.command = COMMAND_CERT;
     } else if (strcmp(first, "serve") != 0) {
         fprintf(stderr, "weft: unknown %s '%s'; weft --help lists what there is\n",
                 first[0] == '-' ? "option" : "command", first);
         o.command = COMMAND_WRONG;
-    } else if (parse_serve(&o, argc - 2, argv + 2) < 0) {
-        o.command = COMMAND_WRONG;
+    } else {
+        o.command = COMMAND_SERVE;
+        if (parse_serve(&o, argc - 2, argv + 2) < 0)
+            o.command = COMMAND_WRONG;
     }
     return o;
 }

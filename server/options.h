@@ -6,7 +6,12 @@
 
 enum command {
     COMMAND_SERVE,
+    COMMAND_SUPERVISE, /* serve -c FILE */
+    COMMAND_WORKER,    /* what a supervisor starts */
     COMMAND_CHECK,
+    COMMAND_RELOAD,
+    COMMAND_UPGRADE,
+    COMMAND_STOP,
     COMMAND_CERT,
     COMMAND_HELP,
     COMMAND_VERSION,
@@ -15,7 +20,7 @@ enum command {
 
 struct options {
     enum command command;
-    const char *config; /* the file to check; NULL: none */
+    const char *config; /* the configuration's file; NULL: none */
     const char *root;   /* NULL: none */
     weft_serve_opts serve;
     int n_redirect; /* of serve.tls.redirect */

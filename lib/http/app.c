@@ -125,7 +125,8 @@ weft_app *weft_app_group(weft_app *app, const char *prefix)
         return NULL;
     free(group->prefix);
     group->prefix = strdup(prefix);
-    if (!group->prefix || prefix[0] != '/' || len < 2 || prefix[len - 1] == '/')
+    bool is_path = prefix[0] == '/' && len >= 2 && prefix[len - 1] != '/';
+    if (!group->prefix || (len && !is_path))
         mistake(app, -EINVAL, "a group's prefix begins with a slash and does not end with one, not",
                 prefix);
     return group;

@@ -73,9 +73,11 @@ static int procs_init(int count)
     uint32_t seed = text ? (uint32_t)strtoul(text, NULL, 0) : 0;
     int rc = 0;
     rt.is_fuzzing = seed != 0;
-    /* Room for all there may ever be; what is not used costs no memory. */
-    rt.procs = mmap(NULL, PROCS_MAX * sizeof *rt.procs, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* Room for all there may ever be; what is not used costs no memory. It stays when the runtime
+     * ends, so that a timer that is stopped later finds the heap that it was in. */
+    if (!rt.procs)
+        rt.procs = mmap(NULL, PROCS_MAX * sizeof *rt.procs, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (rt.procs == MAP_FAILED) {
         rt.procs = NULL;
         return -ENOMEM;
@@ -91,10 +93,8 @@ static void procs_done(void)
     for (int i = 0; i < proc_count(); i++) {
         poller_done(&rt.procs[i]);
         timers_done(&rt.procs[i].timers);
+        memset(&rt.procs[i], 0, sizeof rt.procs[i]);
     }
-    if (rt.procs)
-        munmap(rt.procs, PROCS_MAX * sizeof *rt.procs);
-    rt.procs = NULL;
     atomic_store_explicit(&rt.proc_count, 0, memory_order_relaxed);
     atomic_store_explicit(&rt.procs_in_use, 0, memory_order_relaxed);
 }

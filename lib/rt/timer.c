@@ -170,6 +170,8 @@ int64_t timers_run(struct timer_heap *heap, int64_t now)
 
 void timers_done(struct timer_heap *heap)
 {
+    for (uint32_t i = 0; i < heap->count; i++) /* relaxed: no other thread is left */
+        atomic_store_explicit(&heap->slots[i].timer->when, TIMER_NEVER, memory_order_relaxed);
     free(heap->slots);
     heap->slots = NULL;
     heap->count = heap->capacity = 0;

@@ -69,6 +69,7 @@ static inline int64_t timers_first(struct timer_heap *heap)
     return atomic_load_explicit(&heap->first, memory_order_seq_cst);
 }
 
+/* Disarms all and frees the heap's memory, when no thread runs coroutines any more. */
 void timers_done(struct timer_heap *heap);
 
 #endif

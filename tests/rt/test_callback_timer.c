@@ -177,3 +177,23 @@ Test(timers, a_thread_outside_may_set_them, .timeout = 60)
 {
     at_all_sizes(outside, NULL);
 }
+
+static void tick(void *arg)
+{
+    (void)arg;
+}
+
+static int leaves_one_set(void *timer)
+{
+    return weft_timer_set(timer, WEFT_SEC, WEFT_SEC);
+}
+
+Test(timers, may_be_stopped_and_freed_when_the_runtime_has_ended, .timeout = 60)
+{
+    weft_timer *t = weft_timer_new(tick, NULL);
+    for (int i = 0; i < 2; i++) { /* also when another run has come between */
+        cr_assert_eq(weft_run(leaves_one_set, t), 0);
+        cr_assert_eq(weft_timer_stop(t), 0, "it ended with its runtime");
+    }
+    weft_timer_free(t);
+}

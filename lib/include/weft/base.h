@@ -62,6 +62,9 @@ static inline int weft_str_eq(weft_str a, weft_str b)
 /* The monotonic clock, nanoseconds since an arbitrary start. Never parks; any thread. */
 WEFT_API int64_t weft_now(void);
 
+/* The version of these headers. */
+#define WEFT_HEADER_VERSION "0.1.0"
+
 /* The version of the library that is running, as "MAJOR.MINOR.PATCH"; a static string. */
 WEFT_API const char *weft_version(void);
 

@@ -44,7 +44,8 @@ WEFT_API int weft_delete(weft_app *app, const char *pattern, weft_handler *handl
 /* Any method. A pattern with the method named is more specific. */
 WEFT_API int weft_any(weft_app *app, const char *pattern, weft_handler *handler, void *arg);
 
-/* A group: routes under `prefix` with middleware of their own. Freed with its application. */
+/* A group: routes under `prefix` ("/api", or "" for the same paths) with middleware of their own.
+ * Freed with its application. */
 WEFT_API weft_app *weft_app_group(weft_app *app, const char *prefix);
 
 /* A group for one host: "api.example.org", or "*.example.org" for all names below it; without a

@@ -1,0 +1,23 @@
+/* find.c: the built-in handlers by their names, for the configuration. */
+#include "handlers.h"
+
+static const struct {
+    const char *name;
+    weft_handler *handler;
+} handlers[] = {
+    {"echo", handler_echo}, {"hello", handler_hello},         {"home", handler_home},
+    {"json", handler_json}, {"plaintext", handler_plaintext}, {"sleep", handler_sleep},
+};
+
+weft_handler *handlers_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
+        if (strcmp(handlers[i].name, name) == 0)
+            return handlers[i].handler;
+    return NULL;
+}
+
+const char *handlers_names(void)
+{
+    return "echo, hello, home, json, plaintext, sleep";
+}

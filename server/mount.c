@@ -1,0 +1,159 @@
+#include "mount.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers.h"
+#include "module.h"
+
+struct mounted {
+    struct mounted *next;
+    void (*drop)(void *what); /* frees `what` */
+    void *what;
+};
+
+/* Keeps `what` as long as the application lives; on failure it is dropped at once. */
+static int keep(struct mounted **list, void *what, void (*drop)(void *what))
+{
+    struct mounted *m = malloc(sizeof *m);
+    if (!m || !what) {
+        if (what)
+            drop(what);
+        free(m);
+        return -ENOMEM;
+    }
+    *m = (struct mounted){.next = *list, .drop = drop, .what = what};
+    *list = m;
+    return 0;
+}
+
+void mounted_free(struct mounted *list)
+{
+    while (list) {
+        struct mounted *next = list->next;
+        list->drop(list->what);
+        free(list);
+        list = next;
+    }
+}
+
+/* ---- what routes lead to ---- */
+
+static int answer_fixed(weft_http *h, void *arg)
+{
+    const struct config_respond *r = arg;
+    const char *body = r->body ? r->body : "";
+    return weft_bytes(h, r->status ? (int)r->status : 200,
+                      r->type ? r->type : "text/plain; charset=utf-8", body, strlen(body));
+}
+
+/* Puts a parameter into a URL: percent-encoded but for what a path may have (RFC 3986 section 3.3).
+ */
+static size_t encode(char *to, weft_str value)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-._~!$&'()*+,;=:@/";
+    static const char hex[] = "0123456789ABCDEF";
+    size_t len = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (c && strchr(plain, c)) {
+            to[len++] = (char)c;
+        } else {
+            to[len++] = '%';
+            to[len++] = hex[c >> 4];
+            to[len++] = hex[c & 15];
+        }
+    }
+    return len;
+}
+
+/* Redirects to the route's target, in which {name} stands for a parameter of the path. */
+static int answer_redirect(weft_http *h, void *arg)
+{
+    const struct config_route *r = arg;
+    weft_str query = weft_query_string(h);
+    size_t room = strlen(r->redirect) + 3 * weft_path(h).len + query.len + 2, len = 0;
+    char *to = weft_alloc(h, 2 * room), name[64];
+    if (!to)
+        return -ENOMEM;
+    for (const char *at = r->redirect; *at && len < room;) {
+        const char *close = *at == '{' ? strchr(at, '}') : NULL;
+        if (!close || (size_t)(close - at) >= sizeof name) {
+            to[len++] = *at++;
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)(close - at - 1), at + 1);
+        weft_str value = weft_param(h, name);
+        if (len + 3 * value.len < room)
+            len += encode(to + len, value);
+        at = close + 1;
+    }
+    if (query.ptr && !strchr(r->redirect, '?')) {
+        to[len++] = '?';
+        memcpy(to + len, query.ptr, query.len);
+        len += query.len;
+    }
+    to[len] = '\0';
+    return weft_redirect(h, r->status ? (int)r->status : 302, to);
+}
+
+static int add(weft_app *app, const struct config_route *r, const char *pattern,
+               weft_handler *handler, const void *arg)
+{
+    int rc = 0;
+    if (!r->methods.count)
+        return weft_any(app, pattern, handler, (void *)(uintptr_t)arg);
+    for (unsigned i = 0; i < r->methods.count && rc == 0; i++)
+        rc = weft_route(app, r->methods.items[i], pattern, handler, (void *)(uintptr_t)arg);
+    return rc;
+}
+
+static int mount_builtin(const struct config *config, const char *place,
+                         const struct config_route *r, weft_app *app)
+{
+    char at[128];
+    weft_handler *handler = handlers_find(r->handler);
+    if (handler)
+        return add(app, r, r->path, handler, NULL);
+    snprintf(at, sizeof at, "%s.handler", place);
+    return config_wrong(config, at, "there is no built-in handler '%s'; there are %s", r->handler,
+                        handlers_names());
+}
+
+static void drop_module(void *module)
+{
+    module_free(module);
+}
+
+int mount_route(const struct config *config, const char *place, const struct config_route *r,
+                weft_app *app, struct mounted **list)
+{
+    bool is_prefix = r->root || r->module || r->proxy.count;
+    const char *prefix = is_prefix && strcmp(r->path, "/") != 0 ? r->path : "";
+    weft_app *group = weft_app_group(app, prefix);
+    int rc = group ? mount_middleware(config, place, &r->use, group, list) : -ENOMEM;
+    if (rc < 0)
+        return rc;
+    if (r->root)
+        return weft_get(group, "/{path...}", weft_static, r->root);
+    if (r->module) {
+        struct module *module;
+        rc = module_load(config, place, r, group, &module);
+        return rc < 0 ? rc : keep(list, module, drop_module);
+    }
+    if (r->redirect)
+        return add(group, r, r->path, answer_redirect, r);
+    if (r->respond)
+        return add(group, r, r->path, answer_fixed, r->respond);
+    return mount_builtin(config, place, r, group);
+}
+
+int mount_middleware(const struct config *config, const char *place, const struct config_use *use,
+                     weft_app *app, struct mounted **list)
+{
+    (void)config, (void)place, (void)use, (void)app, (void)list;
+    return 0;
+}

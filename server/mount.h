@@ -1,0 +1,24 @@
+/* mount.h: one route of the configuration put into an application. */
+#ifndef SERVER_MOUNT_H
+#define SERVER_MOUNT_H
+
+#include <weft/weft.h>
+
+#include "config.h"
+
+/* What mounted routes need as long as the application lives; a list. */
+struct mounted;
+
+/* Mounts the route at `place` ("routes[2]") in `app`. Says what is wrong there. Returns 0, -EINVAL
+ * or -ENOMEM. */
+int mount_route(const struct config *config, const char *place, const struct config_route *route,
+                weft_app *app, struct mounted **list);
+
+/* Adds the middleware that `use`, at `place`, asks for. Returns as mount_route. */
+int mount_middleware(const struct config *config, const char *place, const struct config_use *use,
+                     weft_app *app, struct mounted **list);
+
+/* After weft_app_free. */
+void mounted_free(struct mounted *list);
+
+#endif

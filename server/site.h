@@ -1,0 +1,21 @@
+/* site.h: the application that a configuration describes. */
+#ifndef SERVER_SITE_H
+#define SERVER_SITE_H
+
+#include <weft/weft.h>
+
+#include "config.h"
+
+struct site;
+
+/* Builds the application: hosts, routes, modules, middleware. Says what cannot be had with its
+ * place in the file. Borrows the configuration, which must outlive it. Returns NULL on failure. */
+struct site *site_new(const struct config *config);
+void site_free(struct site *site);
+
+weft_app *site_app(const struct site *site);
+
+/* The limits and timeouts of the configuration, as the library takes them. */
+void site_serve_opts(const struct config *config, weft_serve_opts *opts);
+
+#endif
