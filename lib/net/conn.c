@@ -61,6 +61,7 @@ int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
     c->stream_state = NULL;
     c->is_drained = false;
     c->is_cut = false;
+    atomic_store_explicit(&c->is_settled, false, memory_order_relaxed); /* not shared yet */
     c->write_patience = 0;
     weft_assert(!c->end_ctx); /* and its lock is free: a record starts with zeros */
     atomic_store_explicit(&c->desc.on_end, conn_end_fire, memory_order_relaxed); /* not shared */
@@ -94,6 +95,10 @@ static void conn_wake(struct task *task)
         [POLL_DEADLINE] = CONN_DEADLINE,
         [POLL_INTERRUPTED] = CONN_INTERRUPTED,
     };
+    /* An event that was under way to who had the record before, or an interrupt, may come while it
+     * is being registered: what that needs, the descriptor above all, must not be taken from it. */
+    while (!atomic_load_explicit(&c->is_settled, memory_order_acquire)) /* pairs: conn_idle */
+        weft_yield();
     c->is_drained = false;
     c->on_wake(c, whys[c->desc.wait[POLL_READ].why]);
 }
@@ -119,7 +124,9 @@ static struct proc *proc_with_room(void)
 
 int conn_register(weft_conn *c)
 {
-    return poll_open(&c->desc, proc_near());
+    int rc = poll_open(&c->desc, proc_near());
+    atomic_store_explicit(&c->is_settled, true, memory_order_release); /* for who holds it later */
+    return rc;
 }
 
 void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64_t deadline)
@@ -137,6 +144,7 @@ void conn_idle(weft_conn *c, void (*on_wake)(weft_conn *, enum conn_wake), int64
         c->desc.wait[POLL_READ].why = POLL_DEADLINE;
         task_ready(&c->idle_task);
     }
+    atomic_store_explicit(&c->is_settled, true, memory_order_release); /* the last access */
 }
 
 bool conn_take_back(weft_conn *c)

@@ -62,14 +62,15 @@ struct weft_conn {
     void (*on_wake)(weft_conn *c, enum conn_wake why); /* set by conn_idle */
     void *owner;                                       /* for the layer above (the server) */
     uint64_t served;                                   /* for the layer above: requests answered */
-    bool is_drained;        /* the last read was short: there is nothing to read until readiness */
-    bool is_cut;            /* conn_cut: it ends without a proper end */
-    _Atomic(bool) is_live;  /* between conn_new and weft_conn_close */
-    struct lock end_lock;   /* guards the next two; taken by the netpoller, see conn_end.c */
-    weft_ctx *end_ctx;      /* borrowed, or NULL */
-    unsigned end_by;        /* enum conn_end, several */
-    int64_t write_patience; /* each wait for the peer to take bytes, at most; 0: no bound of it */
-    uint8_t family;         /* AF_INET, AF_INET6, AF_UNIX */
+    bool is_drained; /* the last read was short: there is nothing to read until readiness */
+    bool is_cut;     /* conn_cut: it ends without a proper end */
+    _Atomic(bool) is_settled; /* whoever registered it with a netpoller has done with it */
+    _Atomic(bool) is_live;    /* between conn_new and weft_conn_close */
+    struct lock end_lock;     /* guards the next two; taken by the netpoller, see conn_end.c */
+    weft_ctx *end_ctx;        /* borrowed, or NULL */
+    unsigned end_by;          /* enum conn_end, several */
+    int64_t write_patience;   /* each wait for the peer to take bytes, at most; 0: no bound of it */
+    uint8_t family;           /* AF_INET, AF_INET6, AF_UNIX */
     uint16_t peer_port;
     struct in6_addr peer_addr; /* v4 in its first four bytes */
 };

@@ -98,6 +98,75 @@ Test(conn, bytes_arrive_whole_with_both_sides_waiting, .timeout = 120)
     }
 }
 
+/* An event may come for a connection that is only being registered. */
+static _Atomic(int) unended; /* connections of the server's */
+
+static void echo_or_wait_on(weft_conn *c, enum conn_wake why)
+{
+    if (why == CONN_READABLE) {
+        echo(c, why);
+        atomic_fetch_sub(&unended, 1);
+    } else {
+        conn_idle(c, echo_or_wait_on, WEFT_NO_DEADLINE);
+    }
+}
+
+static void on_conn_disturbed(weft_conn *c, void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&unended, 1);
+    conn_idle(c, echo_or_wait_on, WEFT_NO_DEADLINE);
+}
+
+static void disturb(weft_conn *c, void *arg)
+{
+    (void)arg;
+    conn_interrupt(c);
+}
+
+static void disturb_all(void *has_ended)
+{
+    while (!atomic_load((_Atomic(bool) *)has_ended)) {
+        conn_each(disturb, NULL);
+        weft_yield();
+    }
+}
+
+static int connect_disturbed(void *arg)
+{
+    enum { CONNECTIONS = 100 };
+    struct listener *l;
+    static _Atomic(bool) has_ended;
+    (void)arg;
+    atomic_store(&has_ended, false);
+    cr_assert_eq(listener_open("127.0.0.1:0", &l), 0);
+    cr_assert_eq(listener_start(l, on_conn_disturbed, NULL), 0);
+    weft_go(disturb_all, &has_ended);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        weft_conn *c;
+        char byte = 0;
+        cr_assert_eq(weft_dial("tcp", listener_address(l), &c), 0);
+        cr_assert_eq(weft_conn_write_all(c, "x", 1), 0);
+        cr_assert_eq(weft_conn_read(c, &byte, 1), 1);
+        cr_assert_eq(byte, 'x');
+        weft_conn_close(c);
+    }
+    while (atomic_load(&unended))
+        weft_yield();
+    atomic_store(&has_ended, true);
+    listener_stop(l);
+    listener_free(l);
+    return 0;
+}
+
+Test(conn, an_interrupt_while_it_is_registered_loses_nothing, .timeout = 120)
+{
+    for (int procs = 1; procs <= 4; procs++) {
+        weft_run_opts opts = {.procs = procs};
+        cr_assert_eq(weft_run_with(&opts, connect_disturbed, NULL), 0);
+    }
+}
+
 static int wait_in_vain(void *arg)
 {
     weft_conn *c;
