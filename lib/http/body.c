@@ -188,12 +188,12 @@ int weft_body_all(weft_http *h, weft_str *ret_body)
         return h->body_error;
     if (h->body_read + h->body_left > h->body_limit)
         return h->body_error = -EMSGSIZE; /* and no memory for it */
-    char *body = arena_alloc(&h->arena, room + 1);
+    char *body = arena_alloc(&h->arena, room + BODY_PADDING);
     if (!body)
         return -ENOMEM;
     for (;;) {
         if (len == room && h->body == BODY_CHUNKED && !h->is_body_done) {
-            char *larger = arena_alloc(&h->arena, room * 2 + 1);
+            char *larger = arena_alloc(&h->arena, room * 2 + BODY_PADDING);
             if (!larger)
                 return -ENOMEM;
             memcpy(larger, body, len);
@@ -207,7 +207,7 @@ int weft_body_all(weft_http *h, weft_str *ret_body)
             break;
         len += (size_t)n;
     }
-    body[len] = '\0';
+    memset(body + len, 0, BODY_PADDING);
     *ret_body = (weft_str){body, len};
     return 0;
 }

@@ -25,6 +25,7 @@
 #include "arena.h"
 #include "conn.h"
 #include "context.h"
+#include "forwarded.h"
 #include "head.h"
 #include "router.h"
 
@@ -32,6 +33,7 @@ enum {
     IN_BYTES = HEAD_MAX_BYTES + 4096, /* a head of the largest size, and room for a chunked body */
     OUT_BYTES = 16 * 1024,
     FIRST_ARENA_BYTES = 2048,
+    BODY_PADDING = 8, /* zeros behind a body that was read whole: for parsers that look ahead */
     DRAIN_BODY_BYTES = 256 * 1024, /* an unread body is read to keep the connection, up to this */
 };
 
@@ -55,10 +57,11 @@ struct endpoint {
 /* What all connections of a served application share. */
 struct http_server {
     weft_app *app;
-    weft_ctx *ctx;        /* the parent of all requests'; NULL: none */
-    bool times_handlers;  /* a handler timeout was asked for */
-    weft_serve_opts opts; /* with the defaults filled in; immutable */
-    _Atomic(int) active;  /* connections */
+    weft_ctx *ctx;          /* the parent of all requests'; NULL: none */
+    bool times_handlers;    /* a handler timeout was asked for */
+    weft_serve_opts opts;   /* with the defaults filled in; immutable */
+    struct trusted trusted; /* opts.trusted_proxies; immutable */
+    _Atomic(int) active;    /* connections */
     _Atomic(bool) is_draining;
     struct tls_store *tls; /* NULL: plain HTTP */
 };

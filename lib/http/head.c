@@ -194,7 +194,7 @@ bool head_lists(const struct head *head, const char *name, weft_str token)
 }
 
 /* uri-host [ ":" port ] (RFC 9110 section 7.2), or empty where there is no authority. */
-static bool is_host_valid(weft_str host)
+bool head_host_is_valid(weft_str host)
 {
     size_t i = 0;
     if (host.len == 0)
@@ -251,7 +251,7 @@ static int check_target(const struct head *head)
     for (size_t i = 0; i < authority.len; i++)
         if (authority.ptr[i] == '/' || authority.ptr[i] == '?')
             authority.len = i;
-    return is_host_valid(authority) ? 0 : 400;
+    return head_host_is_valid(authority) ? 0 : 400;
 }
 
 /* One space on both sides of the target (RFC 9112 section 3); llhttp skips several. */
@@ -303,7 +303,8 @@ int head_check(struct head *head)
                 return 501;
         }
     }
-    if (hosts > 1 || (hosts == 0 && p->http_minor == 1) || (hosts == 1 && !is_host_valid(host)))
+    if (hosts > 1 || (hosts == 0 && p->http_minor == 1) ||
+        (hosts == 1 && !head_host_is_valid(host)))
         return 400;
     if (codings && (p->flags & F_CONTENT_LENGTH))
         return 400; /* the smuggler's pair (RFC 9112 section 6.1) */

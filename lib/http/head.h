@@ -69,6 +69,9 @@ weft_str head_find(const struct head *head, const char *name, size_t name_len);
 /* Whether any header of that name (in lower case) has `token`, in any case, in its list. */
 bool head_lists(const struct head *head, const char *name, weft_str token);
 
+/* Whether it is a host, perhaps with a port (RFC 9110 section 7.2). */
+bool head_host_is_valid(weft_str host);
+
 static inline weft_str head_slice(const struct head *head, struct head_span span)
 {
     weft_str s = {head->base + span.at, span.len};

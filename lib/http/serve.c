@@ -13,6 +13,7 @@
 #include "assert.h"
 #include "exchange.h"
 #include "https.h"
+#include "proxy_protocol.h"
 #include "request_context.h"
 #include "sys.h"
 
@@ -210,6 +211,30 @@ void server_on_wake(weft_conn *c, enum conn_wake why)
         finish(&h, next);
 }
 
+typedef void on_wake(weft_conn *c, enum conn_wake why);
+
+static on_wake *first_wake(const struct http_server *s)
+{
+    return s->tls ? https_on_hello : server_on_wake;
+}
+
+/* The first bytes of a trusted proxy's connection: whom it is for. */
+static void on_proxy(weft_conn *c, enum conn_wake why)
+{
+    struct http_server *s = c->owner;
+    if (why == CONN_READABLE && proxy_header_read(c) == 0) {
+        first_wake(s)(c, CONN_READABLE);
+        return;
+    }
+    server_close(s, c);
+}
+
+static bool begins_with_proxy(const struct http_server *s, const weft_conn *c)
+{
+    struct ip peer = conn_peer_ip(c);
+    return s->opts.proxy_protocol && trusted_has(&s->trusted, &peer);
+}
+
 void server_accept(weft_conn *c, void *server)
 {
     static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
@@ -227,7 +252,8 @@ void server_accept(weft_conn *c, void *server)
     }
     c->owner = s;
     conn_set_write_patience(c, s->opts.write_timeout);
-    conn_idle(c, s->tls ? https_on_hello : server_on_wake, now_coarse() + s->opts.header_timeout);
+    conn_idle(c, weft_unlikely(begins_with_proxy(s, c)) ? on_proxy : first_wake(s),
+              now_coarse() + s->opts.header_timeout);
 }
 
 static void set_default(int64_t *value, int64_t by_default)
@@ -272,5 +298,7 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
                     o->write_timeout > 0 && o->handler_timeout > 0 && o->min_body_rate >= -1 &&
                     o->drain_timeout > 0 && o->drain_grace >= 0 && o->n_listen_fds >= 0 &&
                     o->n_listen_fds <= WEFT_MAX_LISTEN;
+    is_valid = is_valid && trusted_parse(o->trusted_proxies, &s->trusted) == 0 &&
+               o->proxy_headers <= WEFT_PROXY_FORWARDED;
     return is_valid ? 0 : -EINVAL;
 }

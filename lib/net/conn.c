@@ -34,17 +34,28 @@ void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg)
 
 static void conn_wake(struct task *task);
 
-static void remember_peer(weft_conn *c, const struct sockaddr *peer)
+void conn_set_peer(weft_conn *c, const struct sockaddr *peer)
 {
     const union address *a = (const union address *)peer;
     c->family = peer ? (uint8_t)peer->sa_family : AF_UNIX;
+    memset(&c->peer_addr, 0, sizeof c->peer_addr);
     if (c->family == AF_INET) {
         c->peer_port = a->in.sin_port;
         memcpy(&c->peer_addr, &a->in.sin_addr, sizeof a->in.sin_addr);
     } else if (c->family == AF_INET6) {
         c->peer_port = a->in6.sin6_port;
         c->peer_addr = a->in6.sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(&c->peer_addr)) { /* came to a socket of both families */
+            memcpy(&c->peer_addr, a->in6.sin6_addr.s6_addr + 12, 4);
+            memset((char *)&c->peer_addr + 4, 0, 12);
+            c->family = AF_INET;
+        }
     }
+}
+
+struct ip conn_peer_ip(const weft_conn *c)
+{
+    return (struct ip){.family = c->family, .bytes = c->peer_addr};
 }
 
 int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
@@ -65,7 +76,7 @@ int conn_new(int fd, const struct sockaddr *peer, weft_conn **ret_conn)
     c->write_patience = 0;
     weft_assert(!c->end_ctx); /* and its lock is free: a record starts with zeros */
     atomic_store_explicit(&c->desc.on_end, conn_end_fire, memory_order_relaxed); /* not shared */
-    remember_peer(c, peer);
+    conn_set_peer(c, peer);
     atomic_store_explicit(&c->is_live, true, memory_order_release); /* pairs: conn_each */
     *ret_conn = c;
     return 0;

@@ -18,6 +18,7 @@
 #include <weft/net.h>
 #include <weft/rt.h>
 
+#include "cidr.h"
 #include "lock.h"
 #include "poll.h"
 #include "task.h"
@@ -150,6 +151,11 @@ int stream_write_all(weft_conn *c, const void *buf, size_t len);
 int stream_writev_all(weft_conn *c, const struct iovec *iov, int count);
 int stream_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len);
 int stream_end(weft_conn *c);
+/* Who is at the other end; NULL: a unix socket's peer. By the holder. */
+void conn_set_peer(weft_conn *c, const struct sockaddr *peer);
+
+/* The peer's address. By the holder. */
+struct ip conn_peer_ip(const weft_conn *c);
 
 /* Calls `visit` for every live connection, under the pool's lock; visit must not park. */
 void conn_each(void (*visit)(weft_conn *c, void *arg), void *arg);

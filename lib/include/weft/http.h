@@ -94,6 +94,12 @@ WEFT_API void *weft_value(weft_http *h, const void *key);
 
 enum { WEFT_MAX_LISTEN = 16 };
 
+/* How trusted proxies tell whom a request is from. */
+enum weft_proxy_headers {
+    WEFT_PROXY_X_FORWARDED, /* X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host */
+    WEFT_PROXY_FORWARDED,   /* Forwarded (RFC 7239) */
+};
+
 /* How an application is served; a zero field means its default, never "no limit". Durations are
  * nanoseconds, sizes bytes. */
 typedef struct weft_serve_opts {
@@ -125,6 +131,14 @@ typedef struct weft_serve_opts {
                                  * has been read, before threads start and anything is accepted: the
                                  * place to give privileges up; a negative errno refuses to start */
     void *on_bound_arg;
+    /* Whom to believe who a request is from: addresses and ranges, "10.0.0.0/8", "2001:db8::1",
+     * "unix:" for a unix socket's peers, at most 64, ended by NULL; default nobody. They tell by
+     * one kind of header, proxy_headers; the other kind may have come from the client. */
+    const char *const *trusted_proxies;
+    enum weft_proxy_headers proxy_headers;
+    /* 1: a connection from a trusted proxy begins with a header of the PROXY protocol, version 1
+     * or 2, and is closed without one; others' connections begin with the request. */
+    int proxy_protocol;
     void (*on_ready)(void *arg); /* called once, when it accepts connections */
     void *on_ready_arg;
 } weft_serve_opts;
@@ -166,6 +180,13 @@ WEFT_API weft_str weft_peer(weft_http *h);
 WEFT_API weft_str weft_scheme(weft_http *h);
 /* What TLS has negotiated, a client certificate's subject among it; -ENOTCONN without TLS. */
 WEFT_API int weft_tls(weft_http *h, weft_tls_info *ret_info);
+/* Whom the request is from, as far as trusted proxies tell (weft_serve_opts.trusted_proxies), else
+ * the connection's peer: the address alone, "192.0.2.1", "2001:db8::1", "unix:". {NULL, 0} when
+ * memory is out. Never parks. */
+WEFT_API weft_str weft_client_address(weft_http *h);
+/* The scheme and the host that the client has used, the same way: "https", "example.org". */
+WEFT_API weft_str weft_client_scheme(weft_http *h);
+WEFT_API weft_str weft_client_host(weft_http *h);
 
 /* Reads the next bytes of the request's body, at most `len`; parks.
  * Returns the count; 0 at the end; -EMSGSIZE past the body limit (answers 413); -ETIMEDOUT (408);
