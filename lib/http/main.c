@@ -20,12 +20,25 @@ static const int64_t CERTIFICATE_LOOK_NS = 2 * WEFT_SEC;
 /* What a handler whose context has ended at the drain's end has to return. */
 static const int64_t CUT_NS = 200 * WEFT_MS;
 
+/* An address, and who serves what connects there. */
+struct place {
+    struct listener *listener;
+    struct http_server *server;
+};
+
+enum {
+    PLACES_MAX = 3 * WEFT_MAX_LISTEN + WEFT_TLS_MAX_REDIRECT,
+    SERVERS_MAX = 2 + WEFT_MAX_LISTEN,
+};
+
 struct service {
     struct http_server server;
+    struct http_server also[WEFT_MAX_LISTEN];
     struct https https;
-    struct listener *listeners[2 * WEFT_MAX_LISTEN + WEFT_TLS_MAX_REDIRECT];
-    int n_listeners;
-    int n_serving; /* of them, the first: the others redirect */
+    struct http_server *servers[SERVERS_MAX]; /* all of them */
+    int n_servers;
+    struct place places[PLACES_MAX];
+    int n_places;
     int signal_fd;
     int status;
 };
@@ -74,73 +87,105 @@ static int refuse_fd(int fd, int rc)
     return STATUS_REFUSED;
 }
 
+/* Listens on `address`, or takes `fd` over when that is NULL. */
+static int add_place(struct service *s, struct http_server *server, const char *address, int fd)
+{
+    struct place *place = &s->places[s->n_places];
+    int rc = address ? listener_open(address, &place->listener)
+                     : listener_adopt(fd, &place->listener);
+    if (rc < 0)
+        return address ? refuse("cannot listen on ", address, rc) : refuse_fd(fd, rc);
+    place->server = server;
+    s->n_places++;
+    return STATUS_OK;
+}
+
 static int open_listeners(struct service *s)
 {
-    for (int i = 0; i < WEFT_MAX_LISTEN && s->server.opts.listen[i]; i++) {
-        const char *address = s->server.opts.listen[i];
-        int rc = listener_open(address, &s->listeners[s->n_listeners]);
-        if (rc < 0)
-            return refuse("cannot listen on ", address, rc);
-        s->n_listeners++;
-    }
-    for (int i = 0; i < s->server.opts.n_listen_fds; i++) {
-        int fd = s->server.opts.listen_fds[i];
-        int rc = listener_adopt(fd, &s->listeners[s->n_listeners]);
-        if (rc < 0)
-            return refuse_fd(fd, rc);
-        s->n_listeners++;
-    }
-    s->n_serving = s->n_listeners;
-    if (!s->n_listeners) {
+    const weft_serve_opts *o = &s->server.opts;
+    int status = STATUS_OK;
+    for (int i = 0; i < WEFT_MAX_LISTEN && o->listen[i] && status == STATUS_OK; i++)
+        status = add_place(s, &s->server, o->listen[i], -1);
+    for (int i = 0; i < o->n_listen_fds && status == STATUS_OK; i++)
+        status = add_place(s, &s->server, NULL, o->listen_fds[i]);
+    if (status == STATUS_OK && s->https.is_on && s->n_places)
+        https_set_address(&s->https, listener_address(s->places[0].listener));
+    for (int i = 0; i < o->n_also && status == STATUS_OK; i++)
+        status = add_place(s, &s->also[i], o->also[i].listen, o->also[i].listen_fd);
+    const char *const *redirect = o->tls.redirect;
+    for (int i = 0; s->https.is_on && i < WEFT_TLS_MAX_REDIRECT && redirect[i]; i++)
+        if (status == STATUS_OK)
+            status = add_place(s, &s->https.redirect, redirect[i], -1);
+    if (status == STATUS_OK && !s->n_places) {
         fprintf(stderr, "weft: no address to listen on\n");
         return STATUS_REFUSED;
     }
-    if (!s->https.is_on)
-        return STATUS_OK;
-    https_set_address(&s->https, listener_address(s->listeners[0]));
-    const char *const *redirect = s->server.opts.tls.redirect;
-    for (int i = 0; i < WEFT_TLS_MAX_REDIRECT && redirect[i]; i++) {
-        int rc = listener_open(redirect[i], &s->listeners[s->n_listeners]);
+    return status;
+}
+
+/* Makes the servers of the further addresses. Returns 0 or an error that has been said. */
+static int open_also(struct service *s)
+{
+    const weft_serve_opts *o = &s->server.opts;
+    for (int i = 0; i < o->n_also; i++) {
+        const weft_also *also = &o->also[i];
+        int rc = server_init(&s->also[i], also->app ? also->app : s->server.app, o);
+        if (rc == 0 && also->app)
+            rc = app_prepare(also->app);
         if (rc < 0)
-            return refuse("cannot listen on ", redirect[i], rc);
-        s->n_listeners++;
+            return rc;
+        s->also[i].tls = also->plain ? NULL : s->server.tls;
+        s->servers[s->n_servers++] = &s->also[i];
     }
-    return STATUS_OK;
+    s->servers[s->n_servers++] = &s->server;
+    if (s->https.redirect_app)
+        s->servers[s->n_servers++] = &s->https.redirect;
+    return 0;
 }
 
 static void print_addresses(const struct service *s)
 {
-    for (int i = 0; i < s->n_listeners; i++) {
-        const char *address = listener_address(s->listeners[i]);
+    for (int i = 0; i < s->n_places; i++) {
+        const struct place *place = &s->places[i];
+        const char *address = listener_address(place->listener);
         bool is_unix = strncmp(address, "unix:", 5) == 0;
-        bool is_plain = !s->https.is_on || i >= s->n_serving;
-        printf("weft: %s on %s%s\n", i < s->n_serving ? "serving" : "redirecting",
-               is_unix    ? ""
-               : is_plain ? "http://"
-                          : "https://",
+        printf("weft: %s on %s%s\n",
+               place->server == &s->https.redirect ? "redirecting" : "serving",
+               is_unix               ? ""
+               : !place->server->tls ? "http://"
+                                     : "https://",
                address);
     }
     fflush(stdout);
 }
 
+static bool is_ours(const struct service *s, const void *owner)
+{
+    for (int i = 0; i < s->n_servers; i++)
+        if (owner == s->servers[i])
+            return true;
+    return false;
+}
+
 static void interrupt(weft_conn *c, void *service)
 {
-    struct service *s = service;
-    if (c->owner == &s->server || c->owner == &s->https.redirect)
+    if (is_ours(service, c->owner))
         conn_interrupt(c);
 }
 
 /* Upgraded connections and streams of events have no end of their own. */
-static void end_endless(weft_conn *c, void *server)
+static void end_endless(weft_conn *c, void *service)
 {
-    if (c->owner == server)
+    if (is_ours(service, c->owner))
         conn_drain(c);
 }
 
 static int count_active(struct service *s)
 {
-    int active = atomic_load_explicit(&s->server.active, memory_order_acquire);
-    return active + atomic_load_explicit(&s->https.redirect.active, memory_order_acquire);
+    int active = 0;
+    for (int i = 0; i < s->n_servers; i++)
+        active += atomic_load_explicit(&s->servers[i]->active, memory_order_acquire);
+    return active;
 }
 
 /* Waits until no connection is left, at most until a point of weft_now() or another signal, with
@@ -149,7 +194,7 @@ static int wait_for_last(struct service *s, struct poll_desc *signals, int64_t i
                          int64_t until)
 {
     for (;;) {
-        conn_each(end_endless, &s->server); /* again: they change under way */
+        conn_each(end_endless, s); /* again: they change under way */
         if (weft_now() >= idle_until)
             conn_each(interrupt, s);
         int active = count_active(s);
@@ -166,10 +211,10 @@ static int wait_for_last(struct service *s, struct poll_desc *signals, int64_t i
  * drain timeout; then their contexts end. A second signal ends the wait. */
 static void drain(struct service *s, struct poll_desc *signals)
 {
-    for (int i = 0; i < s->n_listeners; i++)
-        listener_stop(s->listeners[i]);
-    atomic_store_explicit(&s->server.is_draining, true, memory_order_release);
-    atomic_store_explicit(&s->https.redirect.is_draining, true, memory_order_release);
+    for (int i = 0; i < s->n_places; i++)
+        listener_stop(s->places[i].listener);
+    for (int i = 0; i < s->n_servers; i++)
+        atomic_store_explicit(&s->servers[i]->is_draining, true, memory_order_release);
     const weft_serve_opts *opts = &s->server.opts;
     int64_t began = weft_now();
     int active = wait_for_last(s, signals, began + opts->drain_grace, began + opts->drain_timeout);
@@ -202,9 +247,8 @@ static int wait_for_stop(struct service *s, struct poll_desc *signals)
 static int serve_until(struct service *s, struct poll_desc *signals)
 {
     int rc = 0;
-    for (int i = 0; i < s->n_listeners && rc == 0; i++)
-        rc = listener_start(s->listeners[i], server_accept,
-                            i < s->n_serving ? &s->server : &s->https.redirect);
+    for (int i = 0; i < s->n_places && rc == 0; i++)
+        rc = listener_start(s->places[i].listener, server_accept, s->places[i].server);
     if (rc == 0) {
         if (!s->server.opts.quiet)
             print_addresses(s);
@@ -225,6 +269,8 @@ static int serve(void *arg)
     int rc = signals ? poll_open(signals, proc_near()) : -ENOMEM;
     if (rc == 0)
         rc = weft_ctx_new(NULL, WEFT_NO_DEADLINE, &s->server.ctx);
+    for (int i = 0; i < s->n_servers; i++)
+        s->servers[i]->ctx = s->server.ctx;
     if (rc == 0)
         rc = serve_until(s, signals);
     if (signals)
@@ -272,7 +318,7 @@ int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
     int status = STATUS_REFUSED;
     if (server_init(&s->server, app, opts) < 0)
         fprintf(stderr, "weft: an option of the server is out of its range\n");
-    else if (app_prepare(app) == 0 && https_open(&s->https, &s->server) == 0)
+    else if (app_prepare(app) == 0 && https_open(&s->https, &s->server) == 0 && open_also(s) == 0)
         status = open_listeners(s);
     if (status == STATUS_OK && opts->on_bound) {
         int rc = opts->on_bound(opts->on_bound_arg);
@@ -281,8 +327,8 @@ int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
     }
     if (status == STATUS_OK)
         status = run(s);
-    for (int i = 0; i < s->n_listeners; i++)
-        listener_free(s->listeners[i]);
+    for (int i = 0; i < s->n_places; i++)
+        listener_free(s->places[i].listener);
     https_close(&s->https);
     free(s);
     return status;

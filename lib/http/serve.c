@@ -297,7 +297,8 @@ int server_init(struct http_server *s, weft_app *app, const weft_serve_opts *opt
                     o->header_timeout > 0 && o->body_timeout > 0 && o->idle_timeout > 0 &&
                     o->write_timeout > 0 && o->handler_timeout > 0 && o->min_body_rate >= -1 &&
                     o->drain_timeout > 0 && o->drain_grace >= 0 && o->n_listen_fds >= 0 &&
-                    o->n_listen_fds <= WEFT_MAX_LISTEN;
+                    o->n_listen_fds <= WEFT_MAX_LISTEN && o->n_also >= 0 &&
+                    o->n_also <= WEFT_MAX_LISTEN;
     is_valid = is_valid && trusted_parse(o->trusted_proxies, &s->trusted) == 0 &&
                o->proxy_headers <= WEFT_PROXY_FORWARDED;
     return is_valid ? 0 : -EINVAL;

@@ -235,6 +235,34 @@ Test(serving, an_adopted_socket_outlives_a_drain_that_lets_idle_clients_ask_once
     weft_app_free(f.app);
 }
 
+static int from_admin(weft_http *h, void *arg)
+{
+    (void)arg;
+    return weft_text(h, 200, "admin\n");
+}
+
+Test(serving, another_application_has_an_address_of_its_own, .timeout = 60)
+{
+    struct fixture f = {.app = site()}, other = {.app = weft_app_new()};
+    weft_get(other.app, "/", from_admin, NULL);
+    snprintf(other.address, sizeof other.address, "unix:/tmp/weft-also-%d.sock", (int)getpid());
+    weft_also also[] = {{.app = other.app, .listen = other.address}};
+    f.opts.also = also;
+    f.opts.n_also = 1;
+    fixture_start(&f);
+    EXPECT(&f, "GET /teapot HTTP/1.1", "HTTP/1.1 418 ");
+    EXPECT(&f, "GET / HTTP/1.1", "HTTP/1.1 404 ");
+    EXPECT(&other, "GET / HTTP/1.1", "HTTP/1.1 200 ", "admin");
+    EXPECT(&other, "GET /teapot HTTP/1.1", "HTTP/1.1 404 ");
+    int idle = client_open(&other);
+    fixture_stop(&f); /* its connections end with the others */
+    char *text = client_read_all(idle);
+    cr_expect_str_eq(text, "");
+    free(text);
+    close(idle);
+    weft_app_free(other.app);
+}
+
 Test(serving, a_descriptor_that_does_not_listen_is_refused)
 {
     int pair[2];

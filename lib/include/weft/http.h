@@ -100,6 +100,14 @@ enum weft_proxy_headers {
     WEFT_PROXY_FORWARDED,   /* Forwarded (RFC 7239) */
 };
 
+/* An address more, with another application, or without TLS: for weft_serve_opts.also. */
+typedef struct weft_also {
+    weft_app *app;      /* NULL: the application that is served */
+    const char *listen; /* as in weft_serve_opts; NULL: listen_fd */
+    int listen_fd;      /* as one of weft_serve_opts.listen_fds */
+    int plain;          /* 1: it speaks plain HTTP even where weft_serve_opts has a certificate */
+} weft_also;
+
 /* How an application is served; a zero field means its default, never "no limit". Durations are
  * nanoseconds, sizes bytes. */
 typedef struct weft_serve_opts {
@@ -107,6 +115,9 @@ typedef struct weft_serve_opts {
     int listen_fds[WEFT_MAX_LISTEN]; /* sockets that listen already, from a supervisor or systemd;
                                       * taken over, but others may go on accepting from them */
     int n_listen_fds;
+    const weft_also *also; /* `n_also` addresses more, at most WEFT_MAX_LISTEN; the limits count for
+                            * each of them on its own */
+    int n_also;
     int threads;             /* processors; default weft_default_procs() */
     int quiet;               /* 1: do not print the address on start */
     int64_t max_body;        /* request body; default 1 MB */
@@ -126,7 +137,7 @@ typedef struct weft_serve_opts {
         drain_grace;   /* at shutdown an idle keep-alive connection may send one more request, which
                         * is answered with Connection: close, for so long; default 0: it is closed
                         * at once, and a client that sends just then has lost his request */
-    weft_tls_opts tls; /* with a certificate, all addresses speak TLS; default none do */
+    weft_tls_opts tls; /* with a certificate, addresses speak TLS (but see also); default none do */
     int (*on_bound)(void *arg); /* called once when the sockets are bound and what needs privileges
                                  * has been read, before threads start and anything is accepted: the
                                  * place to give privileges up; a negative errno refuses to start */
