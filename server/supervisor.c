@@ -198,8 +198,6 @@ static void on_serving(struct worker *w)
             drain(&sv.workers[i]);
     w->state = WORKER_SERVING;
     adopt_next();
-    if (!sv.has_served)
-        write_pid_file();
     sv.has_served = true;
     notify_send("READY=1\nMAINPID=%d\nSTATUS=worker %d serves", (int)getpid(), (int)w->pid);
 }
@@ -507,16 +505,18 @@ int supervise(const char *config_path)
     remember_exe();
     for (int i = 0; i < WORKERS_MAX; i++)
         sv.workers[i].channel = -1;
-    if (begin() < 0) {
+    bool has_begun = begin() == 0;
+    if (!has_begun) {
         sv.status = STATUS_WRONG;
         stop();
     } else {
+        write_pid_file();
         sv.ping_every = notify_watchdog_interval();
         sv.start_at = weft_now();
     }
     loop();
     sockets_close_except(&sv.sockets, NULL);
-    if (sv.has_served && sv.config && sv.config->pid_file)
+    if (has_begun && sv.config->pid_file)
         unlink(sv.config->pid_file);
     config_free(sv.config);
     close(sv.signals);

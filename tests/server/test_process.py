@@ -184,6 +184,7 @@ class Systemd(unittest.TestCase):
         server = Supervised(SITE)
         self.addCleanup(server.stop)
         listener = socket.create_server(("127.0.0.1", server.port))
+        self.addCleanup(listener.close)
         script = f'exec 3<&{listener.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; ' \
                  f'exec "{WEFT}" serve -c "{server.path}"'
         server.process = subprocess.Popen(["bash", "-c", script], stderr=server.errors,
