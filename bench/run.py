@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures weft beside the floor and beside other servers: ./dev bench [floor|idle|syscalls|rt].
+"""Measures weft beside the floor and beside other servers: ./dev bench [NAME].
 
 The server has one CPU, wrk another. Systems take turns in rounds; the figures are medians over the
 rounds with their least and greatest, and ratios are taken within a round. Everything goes over the
@@ -49,7 +49,10 @@ SYSTEMS = {
     "weft": lambda port, folder: [os.path.join(BUILD, "server", "weft"), "serve", "--threads", "1",
                                   "--listen", f"127.0.0.1:{port}"],
     "nginx": nginx_command,
+    "text": lambda port, folder: [os.path.join(BUILD, "bench", "handler"), str(port)],
+    "json": lambda port, folder: [os.path.join(BUILD, "bench", "handler"), str(port)],
 }
+PATHS = {"text": "/text/World", "json": "/json/World"}  # of the others: /plaintext
 
 
 class Server:
@@ -57,6 +60,7 @@ class Server:
 
     def __init__(self, name):
         self.name, self.port = name, free_port()
+        self.path = PATHS.get(name, "/plaintext")
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(SYSTEMS[name](self.port, self.folder.name),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -71,14 +75,15 @@ class Server:
 
     def check(self):
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
-            s.sendall(b"GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n")
+            s.sendall(f"GET {self.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            body = b'{"message":"World"}' if self.name == "json" else b"Hello, World!"
             answer = b""
-            while b"Hello" not in answer:
+            while not answer.endswith(body):
                 part = s.recv(4096)
                 if not part:
                     break
                 answer += part
-            if not (answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"Hello, World!")):
+            if not (answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(body)):
                 raise SystemExit(f"{self.name} answers wrongly: {answer[:200]!r}")
 
     def cpu_seconds(self):
@@ -101,11 +106,11 @@ class Server:
         self.folder.cleanup()
 
 
-def wrk(port, connections, seconds, script=None):
+def wrk(port, connections, seconds, script=None, path="/plaintext"):
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if script:
         command += ["-s", os.path.join(HERE, "wrk", script)]
-    text = subprocess.run(command + [f"http://127.0.0.1:{port}/plaintext"], capture_output=True,
+    text = subprocess.run(command + [f"http://127.0.0.1:{port}{path}"], capture_output=True,
                           text=True, check=True,
                           preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CPU})).stdout
     if "Non-2xx" in text or "Socket errors" in text:
@@ -120,7 +125,7 @@ def wrk(port, connections, seconds, script=None):
 
 def measure(server, connections, seconds, script):
     before = server.cpu_seconds()
-    got = wrk(server.port, connections, seconds, script)
+    got = wrk(server.port, connections, seconds, script, server.path)
     got["cpu_us"] = (server.cpu_seconds() - before) / got["requests"] * 1e6
     return got
 
@@ -209,11 +214,60 @@ def bench_syscalls(args):
               f" {waits / answers:.3f}")
 
 
+def bench_handler(args):
+    """An ordinary handler: a route among 233, one parameter, three headers set."""
+    rounds, seconds = (2, 1) if args.quick else (7, 2)
+    names, at_most = ("floor", "text", "json"), {"text": 1.15, "json": 1.2}
+    servers = [Server(name) for name in names]
+    results = {name: [] for name in names}
+    try:
+        for server in servers:
+            wrk(server.port, 64, 1, None, server.path)  # warm-up, dropped
+        for _ in range(rounds):
+            for server in servers:
+                results[server.name].append(measure(server, 64, seconds, None))
+    finally:
+        for server in servers:
+            server.stop()
+    print(f"64 connections, medians of {rounds} rounds (least to greatest)")
+    print(f"{'':8}{'requests/s':>12}{'CPU us/request':>26}{'CPU of the floor':>28}{'at most':>9}")
+    for name in names:
+        rows = results[name]
+        ratio = [r["cpu_us"] / f["cpu_us"] for r, f in zip(rows, results["floor"])]
+        print(f"{name:8}{statistics.median(r['rate'] for r in rows):12.0f}"
+              f"{spread([r['cpu_us'] for r in rows], 3):>26}{spread(ratio):>28}"
+              f"{at_most.get(name, ''):>9}")
+
+
+def bench_router(args):
+    program = os.path.join(BUILD, "bench", "router_bench")
+    values, instructions = {}, {}
+    for _ in range(1 if args.quick else 5):
+        for line in subprocess.run([program], capture_output=True, text=True,
+                                   check=True).stdout.splitlines():
+            name, ns = line.split("\t")
+            values.setdefault(name, []).append(float(ns))
+    if shutil.which("valgrind"):  # counts where the machine's own counters are not to be had
+        for name in values:
+            text = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                                   "--toggle-collect=router_find", program, name],
+                                  capture_output=True, text=True, check=True)
+            matches = int(text.stdout.split("\t")[1])
+            collected = re.search(r"Collected : (\d+)", text.stderr)
+            instructions[name] = f"{int(collected[1]) / matches:.0f}"
+    else:
+        print("instructions are left out; Debian's package valgrind counts them", file=sys.stderr)
+    print(f"{'a match of':20}{'ns':>30}{'instructions':>14}")
+    for name, all_ns in values.items():
+        print(f"{name:20}{spread(all_ns, 1):>30}{instructions.get(name, '-'):>14}")
+
+
 def bench_rt(args):
     rt.bench(args.quick, args.figures)
 
 
-SCENARIOS = {"floor": bench_floor, "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt}
+SCENARIOS = {"floor": bench_floor, "handler": bench_handler, "router": bench_router,
+             "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt}
 
 
 def main():
@@ -221,7 +275,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="a smoke, not a measurement")
     parser.add_argument("--peers", default="floor,weft,nginx",
-                        help="of floor, weft and nginx; what is not installed is left out")
+                        help="of floor and idle; what is not installed is left out")
     parser.add_argument("--figures", default="", metavar="NAME,...",
                         help="of rt: only these; build/release/bench/rt_bench names them")
     args = parser.parse_args()
@@ -231,8 +285,8 @@ def main():
             parser.error(f"no scenario '{name}'; there are {', '.join(SCENARIOS)}")
     args.peers = args.peers.split(",")
     for name in args.peers:
-        if name not in SYSTEMS:
-            parser.error(f"no peer '{name}'; there are {', '.join(SYSTEMS)}")
+        if name not in ("floor", "weft", "nginx"):
+            parser.error(f"no peer '{name}'; there are floor, weft, nginx")
     if "nginx" in args.peers and not shutil.which("nginx"):
         print("nginx is left out; Debian's package nginx-light has it", file=sys.stderr)
         args.peers.remove("nginx")
