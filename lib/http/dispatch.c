@@ -16,7 +16,7 @@ static int set_allow(weft_http *h, const weft_app *root)
     const struct router *router;
     weft_str path = weft_path(h);
     if (root->hosts) {
-        hosts_walk(&walk, weft_host(h));
+        hosts_walk(&walk, weft_client_host(h));
         while ((router = hosts_next(root->hosts, &walk)))
             router_allow(router, path, allow, sizeof allow);
     }
@@ -110,7 +110,7 @@ static enum router_result find_by_host(weft_http *h, const weft_app *app, weft_s
     struct host_walk walk;
     const struct router *router;
     void *without_method = NULL;
-    hosts_walk(&walk, weft_host(h));
+    hosts_walk(&walk, weft_client_host(h));
     do {
         router = hosts_next(app->hosts, &walk);
         enum router_result got = router_find(router ? router : app->router, method, path, ret);

@@ -49,7 +49,8 @@ WEFT_API int weft_any(weft_app *app, const char *pattern, weft_handler *handler,
 WEFT_API weft_app *weft_app_group(weft_app *app, const char *prefix);
 
 /* A group for one host: "api.example.org", or "*.example.org" for all names below it; without a
- * port, in any case. A request is looked up among the routes of its host, then of the wildcards
+ * port, in any case. A request is looked up among the routes of its host (weft_client_host: the one
+ * that the client has used, as far as trusted proxies tell), then of the wildcards
  * that fit it from the longest on, then of the application; the first that has the path and the
  * method wins. Calls with the same host share its routes. Not in a group; freed with the
  * application. NULL when memory is out. Before serving only. */

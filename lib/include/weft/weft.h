@@ -11,6 +11,7 @@
 #include <weft/form.h>
 #include <weft/group.h>
 #include <weft/http.h>
+#include <weft/middleware.h>
 #include <weft/net.h>
 #include <weft/rt.h>
 #include <weft/stream.h>

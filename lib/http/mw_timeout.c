@@ -1,0 +1,34 @@
+/* mw_timeout.c: a time within which the handlers inside have to answer. It moves the deadline of
+ * the request's context, which costs nothing until something waits. */
+#include <weft/middleware.h>
+
+#include "context.h"
+#include "exchange.h"
+
+static const int64_t TIMEOUT_NS = 30 * WEFT_SEC;
+
+/* Gives the time back to what runs outside; a context that has ended stays so. */
+static int restore(weft_http *h, int64_t deadline, int64_t of_context)
+{
+    h->deadline = deadline;
+    if (!h->ctx || weft_ctx_error(h->ctx))
+        return 0;
+    if (of_context == 0) /* it was made inside */
+        of_context = deadline ? deadline : weft_now() + h->server->opts.handler_timeout;
+    return context_move_deadline(h->ctx, of_context);
+}
+
+int weft_mw_timeout(weft_http *h, void *arg)
+{
+    const int64_t *timeout = arg;
+    int64_t until = weft_now() + (timeout ? *timeout : TIMEOUT_NS), deadline = h->deadline;
+    int64_t of_context = h->ctx ? weft_ctx_deadline(h->ctx) : 0;
+    if ((deadline && deadline < until) || (of_context && of_context < until))
+        return weft_next(h); /* there is less time already */
+    int rc = weft_set_deadline(h, until);
+    if (rc < 0)
+        return rc;
+    rc = weft_next(h);
+    int restored = restore(h, deadline, of_context);
+    return rc ? rc : restored;
+}
