@@ -136,9 +136,11 @@ struct weft_http {
     /* The answer. */
     enum answer_state answer;
     bool is_head_request;
+    bool has_no_body; /* HEAD, and statuses without one; set with the head */
     bool keeps_alive;
     bool is_cut;
     bool is_chunked;
+    bool is_endless;        /* events: wherever they stop, they are whole */
     bool is_upgraded;       /* the handler had the socket: nothing of HTTP follows */
     bool is_filtered;       /* this answer's body goes through the filter */
     bool is_failure_logged; /* middleware writes the log line of a failure itself */

@@ -22,6 +22,7 @@ void answer_begin(weft_http *h)
     h->answer = ANSWER_NONE;
     h->is_cut = false;
     h->is_chunked = false;
+    h->is_endless = false;
     h->is_upgraded = false;
     h->status = 200;
     h->headers = NULL;
@@ -183,6 +184,13 @@ static bool is_bodyless(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
+/* Whether the connection ends because of what is unread of the request's body: the client may not
+ * send it at all, or it is too much to read for nothing. Who streams may still read it. */
+static bool is_end_unknown(const weft_http *h, bool is_whole)
+{
+    return h->awaits_continue || h->body_error || (is_whole && h->body_left > DRAIN_BODY_BYTES);
+}
+
 static int head_put(weft_http *h, int status, weft_str type, int64_t length)
 {
     char buf[32];
@@ -200,19 +208,24 @@ static int head_put(weft_http *h, int status, weft_str type, int64_t length)
         return rc;
 
     char *start = h->out + h->out_len, *to = put(start, line.ptr, line.len);
-    bool is_known = length >= 0;
+    if (status == 205)
+        length = 0; /* RFC 9110 section 15.3.6: it says so */
+    bool is_known = length >= 0, is_without = is_bodyless(status);
+    h->has_no_body = h->is_head_request || is_without || status == 205;
     /* relaxed: a hint to end soon; it may have come while the handler worked */
     if (atomic_load_explicit(&h->server->is_draining, memory_order_relaxed))
         h->keeps_alive = false;
-    h->is_chunked = !is_known && h->head.parser.http_minor == 1;
-    if (!is_known && !h->is_chunked)
+    if (weft_unlikely(!h->is_body_done) && is_end_unknown(h, is_known))
+        h->keeps_alive = false;
+    h->is_chunked = !is_known && !is_without && h->head.parser.http_minor == 1;
+    if (!is_known && !h->is_chunked && !h->has_no_body)
         h->keeps_alive = false; /* HTTP/1.0: the body ends with the connection */
-    if (type.len && (!h->headers || !weft_answer_header(h, "Content-Type").ptr)) {
+    if (type.len && !is_without && (!h->headers || !weft_answer_header(h, "Content-Type").ptr)) {
         to = PUT(to, "Content-Type: ");
         to = put(to, type.ptr, type.len);
         to = PUT(to, "\r\n");
     }
-    if (is_known && !is_bodyless(status)) {
+    if (is_known && !is_without) {
         to = PUT(to, "Content-Length: ");
         to = put_number(to, (uint64_t)length);
         to = PUT(to, "\r\n");
@@ -263,7 +276,7 @@ static int answer_put(weft_http *h, int status, weft_str type, weft_str body)
     if (rc == 0)
         rc = head_put(h, status, type, (int64_t)body.len);
     answer_begun(h, rc, ANSWER_SENT);
-    if (rc == 0 && !h->is_head_request && !is_bodyless(status)) {
+    if (rc == 0 && !h->has_no_body) {
         rc = wire_put(h, body.ptr, body.len);
         h->sent_body = (int64_t)body.len;
     }
@@ -442,7 +455,8 @@ static void log_failure(weft_http *h, const char *what)
 /* The handler gave up because its client has gone, or the server drains. */
 static bool is_clients_end(const weft_http *h, int rc)
 {
-    return rc < 0 && (rc == h->out_error || (rc == -ECANCELED && request_is_canceled(h)));
+    return rc < 0 &&
+           (rc == h->out_error || (rc == -ECANCELED && (h->out_error || request_is_canceled(h))));
 }
 
 void answer_fault(weft_http *h, int error, int status)
@@ -475,7 +489,7 @@ void answer_result(weft_http *h, int rc)
         answer_drop(h); /* what it had prepared is not what happened */
     if (h->answer == ANSWER_NONE && weft_status(h, rc < 0 ? status_of_error(rc) : rc) < 0)
         weft_status(h, 500); /* the handler returned something that is no status */
-    else if (h->answer == ANSWER_OPEN)
+    else if (h->answer == ANSWER_OPEN && !(h->is_endless && rc == CLIENT_CLOSED))
         h->is_cut = true; /* the client must not take the rest for whole */
 }
 
@@ -518,7 +532,7 @@ static int send_fd_filtered(weft_http *h, int fd, int64_t offset, int64_t length
 
 int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length)
 {
-    if (h->is_head_request || length == 0)
+    if (h->has_no_body || length == 0)
         return 0;
     if (weft_unlikely(h->is_filtered))
         return send_fd_filtered(h, fd, offset, length);

@@ -89,7 +89,7 @@ int weft_write(weft_http *h, const void *data, size_t len)
         if (rc < 0)
             return rc;
     }
-    if (h->is_head_request)
+    if (h->has_no_body)
         return h->out_error;
     if (weft_unlikely(h->is_filtered))
         return filter_write(h, data, len, FILTER_WRITE);
@@ -124,7 +124,7 @@ int weft_flush(weft_http *h)
         if (rc < 0)
             return rc;
     }
-    if (weft_unlikely(h->is_filtered) && h->answer == ANSWER_OPEN && !h->is_head_request) {
+    if (weft_unlikely(h->is_filtered) && h->answer == ANSWER_OPEN && !h->has_no_body) {
         int rc = filter_write(h, NULL, 0, FILTER_FLUSH);
         if (rc < 0)
             return rc;
@@ -136,12 +136,12 @@ int weft_flush(weft_http *h)
 void stream_finish(weft_http *h)
 {
     h->answer = ANSWER_SENT;
-    if (weft_unlikely(h->is_filtered) && !h->is_head_request &&
+    if (weft_unlikely(h->is_filtered) && !h->has_no_body &&
         filter_write(h, NULL, 0, FILTER_FINISH) < 0) {
         h->is_cut = true; /* the client must not take what came for whole */
         return;
     }
     chunk_close(h);
-    if (h->is_chunked && !h->is_head_request)
+    if (h->is_chunked && !h->has_no_body)
         trailers_put(h);
 }
