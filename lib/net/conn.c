@@ -110,8 +110,14 @@ static void conn_wake(struct task *task)
      * is being registered: what that needs, the descriptor above all, must not be taken from it. */
     while (!atomic_load_explicit(&c->is_settled, memory_order_acquire)) /* pairs: conn_idle */
         weft_yield();
+    struct poll_wait *w = &c->desc.wait[POLL_READ];
+    if (w->why == POLL_DEADLINE && c->desc.is_registered &&
+        weft_now() < atomic_load_explicit(&w->deadline, memory_order_relaxed)) {
+        poll_arm(&c->desc, POLL_READ, task); /* of the wait before this one */
+        return;
+    }
     c->is_drained = false;
-    c->on_wake(c, whys[c->desc.wait[POLL_READ].why]);
+    c->on_wake(c, whys[w->why]);
 }
 
 /* The processor whose poller has the fewest registrations; this one unless another has clearly

@@ -10,7 +10,15 @@
  *      timer.when > new? (seq_cst)     read both deadlines   (seq_cst)
  *        hasten it                     arm at the earlier
  *
- * One of them sees the other. */
+ * One of them sees the other. Nor must a wait be missed that begins as its deadline passes:
+ *
+ *      who waits                       timer, past the deadline
+ *      word = task       (seq_cst)     is_past = true        (seq_cst)
+ *      is_past?          (seq_cst)     word holds a task?    (seq_cst)
+ *        then the clock, and wakes it    wakes it
+ *
+ * is_past is a hint that may be old, but never missing. tests/models/poll.pml is all of this as a
+ * model that a checker has gone through. */
 #include "poll.h"
 
 #include <errno.h>
@@ -31,7 +39,8 @@ static const int64_t IDLE_LOOK_NS = 3600 * WEFT_SEC;
 /* Moves a waiting task out of the word. NULL when there is none. */
 static struct task *wait_take(struct poll_wait *w, enum poll_why why)
 {
-    uintptr_t word = atomic_load_explicit(&w->word, memory_order_acquire);
+    /* seq_cst: on_timer has set is_past before */
+    uintptr_t word = atomic_load_explicit(&w->word, memory_order_seq_cst);
     if (word == WORD_NIL || word == WORD_READY)
         return NULL;
     /* pairs: poll_arm published the task; only who wins this may touch it */
@@ -69,19 +78,13 @@ static bool wait_put(struct poll_wait *w, struct task *task)
 {
     uintptr_t word = WORD_NIL;
     w->why = POLL_EVENT;
-    /* pairs: wait_take, and poll_fire's release of READY */
+    /* pairs: wait_take, and poll_fire's release of READY; seq_cst: wake_if_past comes after */
     if (atomic_compare_exchange_strong_explicit(&w->word, &word, (uintptr_t)task,
-                                                memory_order_acq_rel, memory_order_acquire))
+                                                memory_order_seq_cst, memory_order_acquire))
         return true;
     weft_assert(word == WORD_READY);
     atomic_store_explicit(&w->word, WORD_NIL, memory_order_relaxed); /* only fire moves NIL on */
     return false;
-}
-
-void poll_arm(struct poll_desc *desc, enum poll_direction direction, struct task *task)
-{
-    if (!wait_put(&desc->wait[direction], task))
-        task_ready(task);
 }
 
 bool poll_disarm(struct poll_desc *desc, enum poll_direction direction, struct task *task)
@@ -89,6 +92,35 @@ bool poll_disarm(struct poll_desc *desc, enum poll_direction direction, struct t
     uintptr_t word = (uintptr_t)task;
     return atomic_compare_exchange_strong_explicit(&desc->wait[direction].word, &word, WORD_NIL,
                                                    memory_order_acq_rel, memory_order_relaxed);
+}
+
+static int64_t deadline_of(struct poll_desc *desc, enum poll_direction direction)
+{
+    /* pairs: poll_set_deadline; see the top of this file */
+    return atomic_load_explicit(&desc->wait[direction].deadline, memory_order_seq_cst);
+}
+
+/* After wait_put: the timer may have looked before it. `deadline` is from before it, for the task
+ * may be running and the descriptor may be closed by now, even be somebody else's: then at worst
+ * the task is woken early from its next wait, and finds that its deadline has not come. */
+static void wake_if_past(struct poll_desc *desc, enum poll_direction direction, struct task *task,
+                         int64_t deadline)
+{
+    struct poll_wait *w = &desc->wait[direction];
+    if (weft_likely(!atomic_load_explicit(&w->is_past, memory_order_seq_cst)) ||
+        weft_now() < deadline || !poll_disarm(desc, direction, task))
+        return;
+    w->why = POLL_DEADLINE;
+    task_ready(task);
+}
+
+void poll_arm(struct poll_desc *desc, enum poll_direction direction, struct task *task)
+{
+    int64_t deadline = deadline_of(desc, direction);
+    if (wait_put(&desc->wait[direction], task))
+        wake_if_past(desc, direction, task, deadline);
+    else
+        task_ready(task);
 }
 
 bool poll_interrupt(struct poll_desc *desc, enum poll_direction direction, struct task *task)
@@ -110,12 +142,6 @@ void poll_end(struct poll_desc *desc)
         on_end(desc);
 }
 
-static int64_t deadline_of(struct poll_desc *desc, enum poll_direction direction)
-{
-    /* pairs: poll_set_deadline; see the top of this file */
-    return atomic_load_explicit(&desc->wait[direction].deadline, memory_order_seq_cst);
-}
-
 /* A deadline may have come. Wakes who waits past his, and says when to look again. */
 static int64_t on_timer(struct timer *t, int64_t now)
 {
@@ -130,6 +156,7 @@ static int64_t on_timer(struct timer *t, int64_t now)
             next = deadline < next ? deadline : next;
             continue;
         }
+        atomic_store_explicit(&desc->wait[i].is_past, true, memory_order_seq_cst);
         struct task *task = wait_take(&desc->wait[i], POLL_DEADLINE);
         if (task)
             task_ready(task);
@@ -143,6 +170,8 @@ void poll_set_deadline(struct poll_desc *desc, enum poll_direction direction, in
     /* relaxed: only the direction's holder stores it */
     if (atomic_load_explicit(&w->deadline, memory_order_relaxed) == when)
         return;
+    /* relaxed: the timer sets it only after it has read the deadline that is stored next */
+    atomic_store_explicit(&w->is_past, false, memory_order_relaxed);
     atomic_store_explicit(&w->deadline, when, memory_order_seq_cst); /* pairs: deadline_of */
     if (desc->is_registered && when < atomic_load_explicit(&desc->timer.when, memory_order_seq_cst))
         timer_hasten(&desc->timer, when);
@@ -160,6 +189,7 @@ void poll_init(struct poll_desc *desc, int fd)
         desc->wait[i].why = POLL_EVENT;
         atomic_store_explicit(&desc->wait[i].word, WORD_NIL, memory_order_relaxed);
         atomic_store_explicit(&desc->wait[i].deadline, WEFT_NO_DEADLINE, memory_order_relaxed);
+        atomic_store_explicit(&desc->wait[i].is_past, false, memory_order_relaxed);
     }
     timer_init(&desc->timer, on_timer);
 }
@@ -237,16 +267,25 @@ static void on_context_end(struct context_watch *watch)
 
 static bool commit_park(struct coro *c, void *arg)
 {
-    struct park *park = arg;
-    return wait_put(&park->desc->wait[park->direction], &c->task);
+    const struct park *park = arg; /* gone once c is in the word */
+    struct poll_desc *desc = park->desc;
+    enum poll_direction direction = park->direction;
+    int64_t deadline = deadline_of(desc, direction);
+    if (!wait_put(&desc->wait[direction], &c->task))
+        return false;
+    wake_if_past(desc, direction, &c->task, deadline);
+    return true;
 }
 
 /* The context is locked from its last look until the watch is in place: an end cannot fall in
  * between; and a coroutine that an edge wakes meanwhile waits for the lock before it leaves. */
 static bool commit_park_watched(struct coro *c, void *arg)
 {
-    struct park *park = arg;
-    struct poll_wait *w = &park->desc->wait[park->direction];
+    struct park *park = arg; /* gone once the context is unlocked */
+    struct poll_desc *desc = park->desc;
+    enum poll_direction direction = park->direction;
+    struct poll_wait *w = &desc->wait[direction];
+    int64_t deadline = deadline_of(desc, direction);
     struct weft_ctx *ctx = park->ctx;
     struct context_watch *watch = &park->watch;
     if (context_watch_begin(ctx) < 0) {
@@ -255,6 +294,8 @@ static bool commit_park_watched(struct coro *c, void *arg)
     }
     bool is_parked = wait_put(w, &c->task);
     context_watch_end(ctx, is_parked ? watch : NULL);
+    if (is_parked)
+        wake_if_past(desc, direction, &c->task, deadline);
     return is_parked;
 }
 

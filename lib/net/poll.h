@@ -34,6 +34,7 @@ enum poll_why {
 struct poll_wait {
     _Atomic(uintptr_t) word;   /* see above */
     _Atomic(int64_t) deadline; /* a point of weft_now(); lazily looked at by the timer */
+    _Atomic(bool) is_past;     /* the timer has seen it pass; see poll.c */
     uint8_t why; /* enum poll_why of the last wake; written before the task is readied */
 };
 

@@ -187,6 +187,34 @@ static int wait_in_vain(void *arg)
     return 0;
 }
 
+/* The deadline passes, and its timer fires, while nobody waits. */
+static int wait_too_late(void *arg)
+{
+    weft_conn *c;
+    char byte;
+    struct listening l = listen_on("127.0.0.1:0");
+    (void)arg;
+    cr_assert_eq(weft_dial(l.network, l.address, &c), 0);
+    for (int i = 0; i < 3; i++) {
+        weft_conn_set_read_deadline(c, weft_now() + WEFT_MS);
+        cr_assert_eq(weft_sleep(5 * WEFT_MS), 0);
+        cr_assert_eq(weft_conn_read(c, &byte, 1), -ETIMEDOUT);
+        cr_assert_eq(weft_conn_read(c, &byte, 1), -ETIMEDOUT, "and stays passed");
+    }
+    weft_conn_set_read_deadline(c, weft_now() + 60 * WEFT_SEC);
+    cr_assert_eq(weft_conn_write_all(c, "x", 1), 0);
+    cr_assert_eq(weft_conn_read(c, &byte, 1), 1, "until there is a new one");
+    weft_conn_close(c);
+    stop(&l);
+    return 0;
+}
+
+Test(conn, a_deadline_that_passed_before_the_wait_ends_it, .timeout = 20)
+{
+    weft_run_opts opts = {.procs = 2};
+    cr_assert_eq(weft_run_with(&opts, wait_too_late, NULL), 0);
+}
+
 Test(conn, a_read_deadline_ends_the_wait, .timeout = 60)
 {
     cr_assert_eq(weft_run(wait_in_vain, NULL), 0);
