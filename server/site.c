@@ -11,9 +11,13 @@
 #include "module.h"
 #include "mount.h"
 
+enum { HSTS_BYTES = 64, TRUSTED_MAX = 64 };
+
 struct site {
     weft_app *app;
     const struct config *config;
+    const char *trusted[TRUSTED_MAX + 1]; /* ended by NULL */
+    char hsts[HSTS_BYTES];
     struct mounted *mounted; /* all that routes need to live */
 };
 
@@ -30,10 +34,36 @@ static int mount_all(struct site *site, weft_app *app, const char *list,
     return 0;
 }
 
+/* Plain requests are sent to where TLS is spoken: the port of the first TLS address. */
+static int to_https(weft_http *h, void *arg)
+{
+    const struct site *site = arg;
+    weft_str host = weft_host(h), target = weft_target(h);
+    if (weft_str_eq(weft_scheme(h), WEFT_STR("https")))
+        return weft_next(h);
+    if (!host.len || target.ptr[0] != '/')
+        return 400;
+    const char *colon = memrchr(host.ptr, ':', host.len);
+    if (colon && host.ptr[host.len - 1] != ']')
+        host.len = (size_t)(colon - host.ptr);
+    const char *port = strrchr(site->config->tls->listen.items[0], ':');
+    if (!port || strcmp(port, ":443") == 0)
+        port = "";
+    size_t room = host.len + target.len + sizeof "https://" + strlen(port);
+    char *location = weft_alloc(h, room);
+    if (!location)
+        return -ENOMEM;
+    snprintf(location, room, "https://" WEFT_FMT "%s" WEFT_FMT, WEFT_ARG(host), port,
+             WEFT_ARG(target));
+    return weft_redirect(h, 308, location);
+}
+
 static int build(struct site *site)
 {
     const struct config *c = site->config;
-    int rc = mount_middleware(c, "", &c->use, site->app, &site->mounted);
+    int rc = c->tls && c->tls->redirect == SWITCH_ON ? weft_use(site->app, to_https, site) : 0;
+    if (rc == 0)
+        rc = mount_middleware(c, "", &c->use, site->app, &site->mounted);
     if (rc == 0)
         rc = mount_all(site, site->app, "routes", c->routes, c->n_routes);
     for (unsigned i = 0; i < c->n_hosts && rc == 0; i++) {
@@ -57,6 +87,8 @@ struct site *site_new(const struct config *config)
     if (!site)
         return NULL;
     site->config = config;
+    for (unsigned i = 0; i < config->trusted_proxies.count && i < TRUSTED_MAX; i++)
+        site->trusted[i] = config->trusted_proxies.items[i];
     site->app = weft_app_new();
     int rc = site->app ? build(site) : -ENOMEM;
     if (rc == 0)
@@ -81,8 +113,35 @@ weft_app *site_app(const struct site *site)
     return site->app;
 }
 
-void site_serve_opts(const struct config *c, weft_serve_opts *o)
+static int min_version(const char *version)
 {
+    return version && strcmp(version, "1.3") == 0 ? WEFT_TLS_1_3 : 0; /* 0: the default, 1.2 */
+}
+
+/* Sockets that speak TLS. `hsts` has room for the header's value. */
+static void tls_opts(const struct config *c, char hsts[HSTS_BYTES], weft_tls_opts *o)
+{
+    static const int auths[] = {[CLIENT_AUTH_NONE] = WEFT_TLS_CLIENT_NONE,
+                                [CLIENT_AUTH_OPTIONAL] = WEFT_TLS_CLIENT_OPTIONAL,
+                                [CLIENT_AUTH_REQUIRED] = WEFT_TLS_CLIENT_REQUIRED};
+    const struct config_tls *t = c->tls;
+    o->cert = t->certificates[0].cert;
+    o->key = t->certificates[0].key;
+    for (unsigned i = 1; i < t->n_certificates && i <= WEFT_TLS_MAX_CERTS; i++)
+        o->certs[i - 1] = (weft_tls_cert){t->certificates[i].cert, t->certificates[i].key};
+    o->client_ca = t->client_ca;
+    o->client_auth = auths[t->client_auth];
+    o->min_version = min_version(t->min_version);
+    o->no_watch = c->user != NULL; /* it may not read the keys any more; a reload does */
+    if (t->hsts.value) {
+        snprintf(hsts, HSTS_BYTES, "max-age=%lld", (long long)(t->hsts.value / WEFT_SEC));
+        o->hsts = hsts;
+    }
+}
+
+void site_serve_opts(const struct site *site, weft_serve_opts *o)
+{
+    const struct config *c = site->config;
     o->threads = (int)c->threads;
     o->max_body = c->limits.body.value;
     o->max_header_bytes = (size_t)c->limits.header.value;
@@ -92,5 +151,10 @@ void site_serve_opts(const struct config *c, weft_serve_opts *o)
     o->body_timeout = c->timeouts.body.value;
     o->idle_timeout = c->timeouts.idle.value;
     o->write_timeout = c->timeouts.write.value;
+    o->handler_timeout = c->timeouts.handler.value;
     o->drain_timeout = c->timeouts.drain.value;
+    o->trusted_proxies = site->trusted;
+    o->proxy_protocol = c->proxy_protocol == SWITCH_ON;
+    if (c->tls)
+        tls_opts(c, (char *)(uintptr_t)site->hsts, &o->tls);
 }

@@ -15,7 +15,8 @@ void site_free(struct site *site);
 
 weft_app *site_app(const struct site *site);
 
-/* The limits and timeouts of the configuration, as the library takes them. */
-void site_serve_opts(const struct config *config, weft_serve_opts *opts);
+/* The limits, timeouts, trust and certificates of the configuration, as the library takes them.
+ * They borrow from the site. */
+void site_serve_opts(const struct site *site, weft_serve_opts *opts);
 
 #endif

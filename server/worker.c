@@ -53,6 +53,21 @@ static void on_ready(void *arg)
     tell(life, WORKER_SAYS_READY);
 }
 
+/* Where there is TLS, its sockets come first and the plain ones are others beside them. */
+static void place_sockets(const struct sockets *sockets, bool has_tls, weft_serve_opts *opts,
+                          weft_also also[WEFT_MAX_LISTEN])
+{
+    for (int i = 0; i < sockets->count; i++) {
+        const struct listening *l = &sockets->items[i];
+        if (l->kind == SOCKET_ADMIN)
+            continue;
+        if ((l->kind == SOCKET_TLS) == has_tls && opts->n_listen_fds < WEFT_MAX_LISTEN)
+            opts->listen_fds[opts->n_listen_fds++] = l->fd;
+        else if (opts->n_also < WEFT_MAX_LISTEN)
+            also[opts->n_also++] = (weft_also){.listen_fd = l->fd, .plain = 1};
+    }
+}
+
 static int serve(struct worker_life *life, const struct sockets *sockets)
 {
     weft_serve_opts opts = {.quiet = 1,
@@ -64,10 +79,10 @@ static int serve(struct worker_life *life, const struct sockets *sockets)
     struct site *site = site_new(life->config);
     if (!site)
         return STATUS_WRONG;
-    site_serve_opts(life->config, &opts);
-    for (int i = 0; i < sockets->count && opts.n_listen_fds < WEFT_MAX_LISTEN; i++)
-        if (sockets->items[i].kind == SOCKET_PLAIN)
-            opts.listen_fds[opts.n_listen_fds++] = sockets->items[i].fd;
+    weft_also also[WEFT_MAX_LISTEN];
+    site_serve_opts(site, &opts);
+    opts.also = also;
+    place_sockets(sockets, life->config->tls != NULL, &opts, also);
     int status = weft_app_main_opts(site_app(site), &opts);
     site_free(site);
     return status;
