@@ -42,8 +42,7 @@ struct config_basic_auth {
     /* `users`, a mapping of names to passwords, is read from the tree. */
 };
 
-/* Middleware, of the whole server, of a host or of a route: the innermost that says something
- * counts. */
+/* Middleware, of the whole server, of a host or of a route. They add up, from the outermost in. */
 struct config_use {
     enum config_switch compress, security_headers, request_id;
     struct config_quantity timeout, max_body;

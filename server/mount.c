@@ -7,37 +7,7 @@
 
 #include "handlers.h"
 #include "module.h"
-
-struct mounted {
-    struct mounted *next;
-    void (*drop)(void *what); /* frees `what` */
-    void *what;
-};
-
-/* Keeps `what` as long as the application lives; on failure it is dropped at once. */
-static int keep(struct mounted **list, void *what, void (*drop)(void *what))
-{
-    struct mounted *m = malloc(sizeof *m);
-    if (!m || !what) {
-        if (what)
-            drop(what);
-        free(m);
-        return -ENOMEM;
-    }
-    *m = (struct mounted){.next = *list, .drop = drop, .what = what};
-    *list = m;
-    return 0;
-}
-
-void mounted_free(struct mounted *list)
-{
-    while (list) {
-        struct mounted *next = list->next;
-        list->drop(list->what);
-        free(list);
-        list = next;
-    }
-}
+#include "mounted.h"
 
 /* ---- what routes lead to ---- */
 
@@ -142,18 +112,11 @@ int mount_route(const struct config *config, const char *place, const struct con
     if (r->module) {
         struct module *module;
         rc = module_load(config, place, r, group, &module);
-        return rc < 0 ? rc : keep(list, module, drop_module);
+        return rc < 0 ? rc : mounted_keep(list, module, drop_module);
     }
     if (r->redirect)
         return add(group, r, r->path, answer_redirect, r);
     if (r->respond)
         return add(group, r, r->path, answer_fixed, r->respond);
     return mount_builtin(config, place, r, group);
-}
-
-int mount_middleware(const struct config *config, const char *place, const struct config_use *use,
-                     weft_app *app, struct mounted **list)
-{
-    (void)config, (void)place, (void)use, (void)app, (void)list;
-    return 0;
 }

@@ -6,8 +6,7 @@
 
 #include "config.h"
 
-/* What mounted routes need as long as the application lives; a list. */
-struct mounted;
+struct mounted; /* what the routes need is kept there; see mounted.h */
 
 /* Mounts the route at `place` ("routes[2]") in `app`. Says what is wrong there. Returns 0, -EINVAL
  * or -ENOMEM. */
@@ -17,8 +16,5 @@ int mount_route(const struct config *config, const char *place, const struct con
 /* Adds the middleware that `use`, at `place`, asks for. Returns as mount_route. */
 int mount_middleware(const struct config *config, const char *place, const struct config_use *use,
                      weft_app *app, struct mounted **list);
-
-/* After weft_app_free. */
-void mounted_free(struct mounted *list);
 
 #endif

@@ -10,6 +10,7 @@
 #include "handlers.h"
 #include "module.h"
 #include "mount.h"
+#include "mounted.h"
 
 enum { HSTS_BYTES = 64, TRUSTED_MAX = 64 };
 

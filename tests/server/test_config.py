@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """weft.yaml: what is accepted, and how each mistake is said: file:line:column, found, expected."""
 import os
+import re
 import subprocess
 import tempfile
 import unittest
 
 WEFT = os.environ["WEFT_BIN"]
 PATIENCE = 30
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+EXAMPLE = os.path.join(ROOT, "docs/weft.yaml")
+SCHEMA = os.path.join(ROOT, "server/config_schema.c")
 
 MISTAKES = [
     # the file, its line and column, what the message says
@@ -52,8 +56,12 @@ MISTAKES = [
 ]
 
 
-def check(text, **env):
+def check(text, folders=(), files=(), **env):
     with tempfile.TemporaryDirectory() as folder:
+        for name in folders:
+            os.mkdir(os.path.join(folder, name))
+        for name in files:
+            open(os.path.join(folder, name), "w", encoding="utf-8").close()
         with open(os.path.join(folder, "weft.yaml"), "w", encoding="utf-8") as file:
             file.write(text)
         done = subprocess.run([WEFT, "check", "weft.yaml"], cwd=folder, capture_output=True,
@@ -80,6 +88,27 @@ class Mistakes(unittest.TestCase):
                               timeout=PATIENCE, check=False)
         self.assertEqual((done.returncode, done.stderr),
                          (2, "/nowhere.yaml: No such file or directory\n"))
+
+
+class Example(unittest.TestCase):
+    """docs/weft.yaml, which is the reference."""
+
+    def test_is_right_as_it_stands_and_uncommented(self):
+        with open(EXAMPLE, encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(check(text, folders=["www"])[2], "")
+        whole = re.sub(r"^( *)# (?= *(- )?[a-z_]+:( |$)| *- {)", r"\1", text, flags=re.M)
+        whole = whole.replace("www-data", "root")
+        files = ["server.pem", "server.key", "clients.pem", "greet.so"]
+        self.assertEqual(check(whole, folders=["www"], files=files)[2], "")
+
+    def test_has_every_key(self):
+        with open(EXAMPLE, encoding="utf-8") as file:
+            known = set(re.findall(r"([a-z_]+):(?= |$)", file.read(), flags=re.M))
+        with open(SCHEMA, encoding="utf-8") as file:
+            keys = set(re.findall(r'[A-Z_]+\("([a-z_]+)", ', file.read()))
+        self.assertGreater(len(keys), 60)
+        self.assertEqual(keys - known, set())
 
 
 class Environment(unittest.TestCase):

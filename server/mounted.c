@@ -1,0 +1,34 @@
+#include "mounted.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct mounted {
+    struct mounted *next;
+    void (*drop)(void *what);
+    void *what;
+};
+
+int mounted_keep(struct mounted **list, void *what, void (*drop)(void *what))
+{
+    struct mounted *m = malloc(sizeof *m);
+    if (!m || !what) {
+        if (what)
+            drop(what);
+        free(m);
+        return -ENOMEM;
+    }
+    *m = (struct mounted){.next = *list, .drop = drop, .what = what};
+    *list = m;
+    return 0;
+}
+
+void mounted_free(struct mounted *list)
+{
+    while (list) {
+        struct mounted *next = list->next;
+        list->drop(list->what);
+        free(list);
+        list = next;
+    }
+}

@@ -1,0 +1,14 @@
+/* mounted.h: what routes and middleware need as long as their application lives; a list. */
+#ifndef SERVER_MOUNTED_H
+#define SERVER_MOUNTED_H
+
+struct mounted;
+
+/* Keeps `what`, which `drop` frees when the list is freed; at once when this fails. Returns 0 or
+ * -ENOMEM, also for a NULL `what`. */
+int mounted_keep(struct mounted **list, void *what, void (*drop)(void *what));
+
+/* After weft_app_free; the last kept goes first. */
+void mounted_free(struct mounted *list);
+
+#endif
