@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples of the runtime's pages, and users' programs about it: each whole program compiles as
+"""The examples of the pages, and users' programs about it: each whole program compiles as
 it stands, without a warning, runs, and says what the page says that it says."""
 import os
 import re
@@ -11,7 +11,8 @@ import unittest
 ROOT, LIBRARY = os.environ["WEFT_ROOT"], os.environ["WEFT_LIBRARY"]
 CC = os.environ.get("CC", "cc").split()
 CXX = os.environ.get("CXX", "c++").split()
-PAGES = ["coroutines", "channels", "synchronisation", "contexts", "blocking", "debugging"]
+PAGES = ["coroutines", "channels", "synchronisation", "contexts", "blocking", "debugging",
+         "routing", "middleware", "testing"]
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fstack-clash-protection"]
 
 # A whole program, and what it prints when the page shows it.

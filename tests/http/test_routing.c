@@ -123,8 +123,10 @@ Test(routing, methods_come_by_themselves_through_the_groups_middleware)
 static int refused(weft_app *app)
 {
     weft_test_response r = weft_test_request(app, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    int error = r.error;
+    weft_test_response_free(&r);
     weft_app_free(app);
-    return r.error;
+    return error;
 }
 
 Test(routing, mistakes_are_refused_when_the_application_starts)
