@@ -59,10 +59,12 @@ static int to_https(weft_http *h, void *arg)
     return weft_redirect(h, 308, location);
 }
 
-static int build(struct site *site)
+static int build(struct site *site, weft_access_log *access)
 {
     const struct config *c = site->config;
-    int rc = c->tls && c->tls->redirect == SWITCH_ON ? weft_use(site->app, to_https, site) : 0;
+    int rc = access ? weft_use(site->app, weft_mw_access_log, access) : 0;
+    if (rc == 0 && c->tls && c->tls->redirect == SWITCH_ON)
+        rc = weft_use(site->app, to_https, site);
     if (rc == 0)
         rc = mount_middleware(c, "", &c->use, site->app, &site->mounted);
     if (rc == 0)
@@ -82,7 +84,7 @@ static int build(struct site *site)
     return rc;
 }
 
-struct site *site_new(const struct config *config)
+struct site *site_new(const struct config *config, weft_access_log *access)
 {
     struct site *site = calloc(1, sizeof *site);
     if (!site)
@@ -91,7 +93,7 @@ struct site *site_new(const struct config *config)
     for (unsigned i = 0; i < config->trusted_proxies.count && i < TRUSTED_MAX; i++)
         site->trusted[i] = config->trusted_proxies.items[i];
     site->app = weft_app_new();
-    int rc = site->app ? build(site) : -ENOMEM;
+    int rc = site->app ? build(site, access) : -ENOMEM;
     if (rc == 0)
         return site;
     if (rc == -ENOMEM)

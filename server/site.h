@@ -9,8 +9,9 @@
 struct site;
 
 /* Builds the application: hosts, routes, modules, middleware. Says what cannot be had with its
- * place in the file. Borrows the configuration, which must outlive it. Returns NULL on failure. */
-struct site *site_new(const struct config *config);
+ * place in the file. access: where requests are logged, or NULL. Borrows both, which must outlive
+ * it. Returns NULL on failure. */
+struct site *site_new(const struct config *config, weft_access_log *access);
 void site_free(struct site *site);
 
 weft_app *site_app(const struct site *site);

@@ -28,6 +28,7 @@
 #include <weft/base.h>
 
 #include "config.h"
+#include "logs.h"
 #include "notify.h"
 #include "sockets.h"
 #include "worker.h"
@@ -375,7 +376,10 @@ static void on_signals(void)
         case SIGHUP: reload(); break;
         case SIGUSR2: upgrade(); break;
         case SIGUSR1:
-        case SIGQUIT: tell_workers((int)info.ssi_signo); break;
+            logs_redirect_errors(sv.config);
+            tell_workers(SIGUSR1);
+            break;
+        case SIGQUIT: tell_workers(SIGQUIT); break;
         case SIGCHLD: break; /* reap looks anyway */
         }
     }
@@ -510,6 +514,7 @@ int supervise(const char *config_path)
         sv.status = STATUS_WRONG;
         stop();
     } else {
+        logs_redirect_errors(sv.config);
         write_pid_file();
         sv.ping_every = notify_watchdog_interval();
         sv.start_at = weft_now();

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "crash.h"
+#include "logs.h"
 #include "privileges.h"
 #include "site.h"
 #include "sockets.h"
@@ -76,15 +77,21 @@ static int serve(struct worker_life *life, const struct sockets *sockets)
                             .on_bound_arg = life,
                             .on_ready = on_ready,
                             .on_ready_arg = life};
-    struct site *site = site_new(life->config);
-    if (!site)
+    struct logs *logs = NULL;
+    struct site *site = NULL;
+    if (logs_open(life->config, &logs) == 0)
+        site = site_new(life->config, logs_access(logs));
+    if (!site) {
+        logs_close(logs);
         return STATUS_WRONG;
+    }
     weft_also also[WEFT_MAX_LISTEN];
     site_serve_opts(site, &opts);
     opts.also = also;
     place_sockets(sockets, life->config->tls != NULL, &opts, also);
     int status = weft_app_main_opts(site_app(site), &opts);
     site_free(site);
+    logs_close(logs);
     return status;
 }
 
@@ -100,8 +107,10 @@ int worker_main(const char *config_path)
     unsetenv(WORKER_CHANNEL);
     crash_report_install();
     struct config *config = config_load(config_path);
-    if (!config)
+    if (!config || logs_redirect_errors(config) < 0) {
+        config_free(config);
         return STATUS_WRONG;
+    }
     struct worker_life life = {.config = config, .channel = (int)strtol(channel, NULL, 10)};
     life.alive = weft_timer_new(tell_alive, &life);
     int status = life.alive ? serve(&life, &sockets) : STATUS_WRONG;

@@ -157,6 +157,27 @@ class Process(unittest.TestCase):
         self.assertFalse(os.path.exists(pid_file))
         self.assertIn("nobody serves", command("stop", self.server.path).stderr)
 
+    def read(self, name):
+        try:
+            with open(os.path.join(self.server.folder.name, name), encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def test_logs_are_opened_again_at_sigusr1(self):
+        logs = "log: { access: ./access.log, format: common, error: ./error.log }\n"
+        self.server.write(SITE + logs)
+        self.server.start()
+        until(lambda: '"GET /ping HTTP/1.1" 200 3' in self.read("access.log"), "it is logged")
+        for name in ["access.log", "error.log"]:
+            os.rename(os.path.join(self.server.folder.name, name),
+                      os.path.join(self.server.folder.name, name + ".1"))
+        self.server.signal(signal.SIGUSR1)
+        until(lambda: self.server.get("/ping") and self.read("access.log"), "a new file is used")
+        self.server.write("lissten: []\n")
+        self.server.signal(signal.SIGHUP)
+        until(lambda: "unknown key 'lissten'" in self.read("error.log"), "it is said there")
+
     def test_a_worker_that_cannot_start_is_the_servers_status(self):
         self.server.write(SITE.replace("plaintext }", "plantext }"))
         self.server.start()
