@@ -9,70 +9,9 @@
 #include "assert.h"
 #include "proc.h"
 
-static inline void copy(const weft_chan *ch, void *to, const void *from)
-{
-    if (ch->elem_size == sizeof(uint64_t)) /* without a call for the commonest size */
-        __builtin_memcpy(to, from, sizeof(uint64_t));
-    else if (ch->elem_size)
-        memcpy(to, from, ch->elem_size);
-}
-
-static inline char *slot(weft_chan *ch, size_t i)
-{
-    return ch->ring + i * ch->elem_size;
-}
-
-static inline size_t wrapped(const weft_chan *ch, size_t i)
-{
-    return i >= ch->capacity ? i - ch->capacity : i;
-}
-
 void chan_unlock(void *ch)
 {
     spin_release(&((weft_chan *)ch)->lock);
-}
-
-int chan_send_locked(weft_chan *ch, const void *value, struct waiter **ret_wake)
-{
-    *ret_wake = NULL;
-    if (weft_unlikely(ch->is_closed))
-        return CHAN_SHUT;
-    struct wait_node *receiver = wait_queue_claim(&ch->receivers, 0);
-    if (receiver) {
-        copy(ch, receiver->value, value);
-        *ret_wake = receiver->waiter;
-        return CHAN_DONE;
-    }
-    if (ch->count == ch->capacity)
-        return CHAN_WAIT;
-    copy(ch, slot(ch, wrapped(ch, ch->first + ch->count)), value);
-    ch->count++;
-    return CHAN_DONE;
-}
-
-int chan_recv_locked(weft_chan *ch, void *ret_value, struct waiter **ret_wake)
-{
-    *ret_wake = NULL;
-    if (ch->count == 0) {
-        struct wait_node *sender = wait_queue_claim(&ch->senders,
-                                                    0); /* of a channel without ring */
-        if (sender) {
-            copy(ch, ret_value, sender->value);
-            *ret_wake = sender->waiter;
-            return CHAN_DONE;
-        }
-        return ch->is_closed ? CHAN_SHUT : CHAN_WAIT;
-    }
-    copy(ch, ret_value, slot(ch, ch->first));
-    struct wait_node *sender = wait_queue_claim(&ch->senders, 0); /* the ring was full */
-    if (sender) {
-        copy(ch, slot(ch, ch->first), sender->value);
-        *ret_wake = sender->waiter;
-    } else {
-        ch->count--;
-    }
-    ch->first = wrapped(ch, ch->first + 1);
-    return CHAN_DONE;
 }
 
 weft_chan *weft_chan_new(size_t elem_size, size_t capacity)

@@ -26,14 +26,14 @@ enum {
     PROCS_MAX = 256,
     MACHINES_MAX = 16384,
     MACHINES_DEFAULT = 1024, /* most machines, unless the run's options say */
-    GLOBAL_TICK = 61,   /* every so many tasks the global queue, timers and poller come first */
-    RING_TICK = 4,      /* and so many, the ring before what was spawned */
-    NEXT_RUNS_MAX = 32, /* tasks run from run-next in a row before the ring gets its turn */
+    LOOK_AROUND_TICK = 60, /* after so many tasks the global queue, timers and poller come first */
+    RING_TICK = 4,         /* and so many, the ring before what was spawned */
+    NEXT_RUNS_MAX = 32,    /* tasks run from run-next in a row before the ring gets its turn */
 };
 
 /* What a processor has counted. Written by its holder, read by anybody. */
 struct proc_stats {
-    _Atomic(uint64_t) spawned, switches, steals, hand_offs, polls;
+    _Atomic(uint64_t) spawned, steals, hand_offs, polls;
 };
 
 /* relaxed: a statistic with one writer */
@@ -50,6 +50,7 @@ struct proc {
     struct stack_cache stacks;
     struct task_list spawns; /* free spawn records */
     uint32_t next_runs;
+    uint32_t look_in; /* so many tasks until it looks around */
     uint32_t random;
     int64_t lone_wake_at; /* see task_spawned */
     int64_t fair_at;      /* when the oldest of spawnq last had its turn */
@@ -61,7 +62,7 @@ struct proc {
     /* Any thread. */
     _Alignas(64) _Atomic(bool) is_idle; /* its machine blocks in the poller, or is about to */
     _Atomic(struct machine *) machine;  /* that holds it; NULL while it changes hands */
-    _Atomic(uint32_t) tick;             /* tasks run; others take it as a sign of life */
+    _Atomic(uint64_t) tick;             /* coroutines entered; others see a sign of life in it */
     struct timer_heap timers;
     _Atomic(int32_t) registered; /* connections on its poller */
     int poll_fd;                 /* the poller's, immutable while the runtime runs */
@@ -107,6 +108,7 @@ struct runtime {
     _Atomic(int) procs_in_use; /* those that run coroutines; the others forward, see sched.c */
     struct proc *procs;        /* room for PROCS_MAX */
     uint8_t default_stack;     /* class */
+    _Atomic(uint32_t) alerts;  /* enum alert: what each look for a task has to heed */
     bool is_fuzzing;           /* WEFT_SCHED_SEED: immutable while running */
     _Atomic(bool) is_tracing;  /* see trace.c */
 
@@ -129,9 +131,18 @@ struct runtime {
     int main_result;
 };
 
+/* Bits of alerts. FEWER_PROCS: there are processors beyond those in use. */
+enum alert { ALERT_STOPPING = 1, ALERT_FUZZING = 2, ALERT_FEWER_PROCS = 4 };
+
 enum { RT_NONE, RT_STARTING, RT_RUNNING, RT_STOPPING };
 
 extern struct runtime rt;
+
+static inline void rt_alert(enum alert alert)
+{
+    /* relaxed: it only says where to look; see sched_next */
+    atomic_fetch_or_explicit(&rt.alerts, (uint32_t)alert, memory_order_relaxed);
+}
 
 static inline int proc_count(void)
 {

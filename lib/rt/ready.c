@@ -75,16 +75,16 @@ void global_push(struct task_list *list)
     lock_release(&rt.global_lock);
 }
 
-void ring_push(struct proc *p, struct task *task)
+void ring_push_full(struct proc *p, struct task *task)
 {
-    while (!runq_push(&p->runq, task)) {
+    do {
         struct task_list half = TASK_LIST_INIT;
         if (runq_shed(&p->runq, &half) == 0)
             continue; /* thieves made room */
         task_list_push(&half, task);
         global_push(&half);
         return;
-    }
+    } while (!runq_push(&p->runq, task));
 }
 
 struct task *global_take(struct proc *p)

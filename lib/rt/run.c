@@ -37,6 +37,7 @@ void runtime_stop(int result)
                                                  memory_order_seq_cst, memory_order_relaxed))
         return;
     rt.main_result = result;
+    rt_alert(ALERT_STOPPING);
     for (int i = 0; i < proc_count(); i++)
         poller_wake(&rt.procs[i]);
     machines_wake();
@@ -73,6 +74,7 @@ static int procs_init(int count)
     uint32_t seed = text ? (uint32_t)strtoul(text, NULL, 0) : 0;
     int rc = 0;
     rt.is_fuzzing = seed != 0;
+    atomic_store_explicit(&rt.alerts, seed ? ALERT_FUZZING : 0, memory_order_relaxed);
     /* Room for all there may ever be; what is not used costs no memory. It stays when the runtime
      * ends, so that a timer that is stopped later finds the heap that it was in. */
     if (!rt.procs)
@@ -262,6 +264,11 @@ int weft_set_procs(int count)
     }
     if (rc == 0) {
         atomic_store_explicit(&rt.procs_in_use, count, memory_order_relaxed);
+        if (count < proc_count())
+            rt_alert(ALERT_FEWER_PROCS);
+        else /* relaxed: as rt_alert */
+            atomic_fetch_and_explicit(&rt.alerts, ~(uint32_t)ALERT_FEWER_PROCS,
+                                      memory_order_relaxed);
         for (int i = 0; i < proc_count(); i++)
             poller_wake(&rt.procs[i]); /* they look at it */
     }

@@ -27,11 +27,48 @@ struct runq {
     _Atomic(struct task *) slot[RUNQ_SIZE];
 };
 
+static inline struct task *runq_slot_get(struct runq *q, uint32_t i)
+{
+    /* relaxed: published by tail's release, owned by winning head */
+    return atomic_load_explicit(&q->slot[i % RUNQ_SIZE], memory_order_relaxed);
+}
+
+static inline void runq_slot_set(struct runq *q, uint32_t i, struct task *task)
+{
+    /* relaxed: published by the release of tail that follows */
+    atomic_store_explicit(&q->slot[i % RUNQ_SIZE], task, memory_order_relaxed);
+}
+
 /* Owner only. Returns false when the ring is full. */
-bool runq_push(struct runq *q, struct task *task);
+static inline bool runq_push(struct runq *q, struct task *task)
+{
+    /* pairs: the compare-and-swap of head by a thief, who is done reading the slot */
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
+    /* relaxed: only this thread moves tail */
+    uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
+    if (tail - head >= RUNQ_SIZE)
+        return false;
+    runq_slot_set(q, tail, task);
+    /* pairs: the acquire of tail in runq_grab */
+    atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
+    return true;
+}
 
 /* Owner only. The oldest task of the ring, or NULL. */
-struct task *runq_pop(struct runq *q);
+static inline struct task *runq_pop(struct runq *q)
+{
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
+    for (;;) {
+        uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
+        if (tail == head)
+            return NULL;
+        struct task *task = runq_slot_get(q, head);
+        /* pairs: runq_push and runq_grab, which read head with acquire */
+        if (atomic_compare_exchange_weak_explicit(&q->head, &head, head + 1, memory_order_acq_rel,
+                                                  memory_order_acquire))
+            return task;
+    }
+}
 
 /* Owner only. Takes half of a full ring off into `list`. Returns how many (0: thieves were first).
  */

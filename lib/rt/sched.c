@@ -136,23 +136,26 @@ static struct task *sched_next(struct machine *m)
     struct proc *p = m->proc;
     for (;;) {
         struct task *task;
-        if (weft_unlikely(is_stopping()))
-            return NULL;
-        if (weft_unlikely(p->index >= procs_in_use())) {
-            forward(m);
-            continue;
+        /* relaxed: who sets one sees to it that this is run through once more */
+        if (weft_unlikely(atomic_load_explicit(&rt.alerts, memory_order_relaxed))) {
+            if (is_stopping())
+                return NULL;
+            if (p->index >= procs_in_use()) {
+                forward(m);
+                continue;
+            }
+            if (rt.is_fuzzing)
+                sched_fuzz(p);
         }
-        /* relaxed: one writer; a sign of life for others */
-        uint32_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed) + 1;
-        atomic_store_explicit(&p->tick, tick, memory_order_relaxed);
-        if (weft_unlikely(rt.is_fuzzing))
-            sched_fuzz(p);
-        if (weft_unlikely(tick % GLOBAL_TICK == 0) && (task = look_around(p)))
-            return task;
+        if (weft_unlikely(p->look_in-- == 0)) {
+            p->look_in = LOOK_AROUND_TICK;
+            if ((task = look_around(p)))
+                return task;
+        }
         if ((task = next_take(p)))
             return task;
         p->next_runs = 0;
-        if (tick % RING_TICK == 0 && (task = runq_pop(&p->runq)))
+        if (p->look_in % RING_TICK == 0 && (task = runq_pop(&p->runq)))
             return task;
         if ((task = spawnq_pop(&p->spawnq)) || (task = runq_pop(&p->runq)) ||
             (task = global_take(p)) || (task = find(m)))
@@ -169,6 +172,13 @@ static void postpone(struct task *task)
     nanosleep(&(struct timespec){.tv_nsec = WEFT_MS}, NULL);
 }
 
+static void tick(struct proc *p)
+{
+    /* relaxed: one writer; a sign of life for others */
+    uint64_t ticks = atomic_load_explicit(&p->tick, memory_order_relaxed);
+    atomic_store_explicit(&p->tick, ticks + 1, memory_order_relaxed);
+}
+
 /* Runs a task until it has parked or ended. Afterwards the machine may have no processor. */
 static void run_task(struct machine *m, struct task *task)
 {
@@ -183,7 +193,7 @@ static void run_task(struct machine *m, struct task *task)
         return;
     }
     for (;;) {
-        STAT_ADD(m->proc, switches);
+        tick(m->proc);
         if (weft_unlikely(trace_is_on()))
             trace_run(m->proc, c);
         coro_enter(m, c, is_new);

@@ -21,9 +21,16 @@ static inline int procs_in_use(void)
 
 /* ---- ready.c: where tasks go ---- */
 
+/* ring_push where the ring is full. */
+void ring_push_full(struct proc *p, struct task *task);
+
 /* Puts a task behind all others on p's ring; what is too much goes to the shared queue. Owner only.
  */
-void ring_push(struct proc *p, struct task *task);
+static inline void ring_push(struct proc *p, struct task *task)
+{
+    if (weft_unlikely(!runq_push(&p->runq, task)))
+        ring_push_full(p, task);
+}
 
 /* Puts a task before all others of p; the one that was there goes to the ring. Returns whether
  * there is work in the ring now. Owner only. */
@@ -75,7 +82,7 @@ struct task *list_take(struct proc *p, struct task_list *list);
 /* What the poller of `of` has now: the first, the others on p's ring. p's owner only. */
 struct task *poll_now(struct proc *p, struct proc *of);
 
-/* A busy processor's look at what else there is, every GLOBAL_TICK tasks. Owner only. */
+/* A busy processor's look at what else there is, every LOOK_AROUND_TICK tasks. Owner only. */
 struct task *look_around(struct proc *p);
 
 /* m counts as one that looks for work; ends to: `found`, because it has some, so that somebody else

@@ -9,7 +9,7 @@ static void add(weft_stats *sum, const struct proc *p)
 {
     /* relaxed: statistics */
     sum->spawned += atomic_load_explicit(&p->stats.spawned, memory_order_relaxed);
-    sum->switches += atomic_load_explicit(&p->stats.switches, memory_order_relaxed);
+    sum->switches += atomic_load_explicit(&p->tick, memory_order_relaxed);
     sum->steals += atomic_load_explicit(&p->stats.steals, memory_order_relaxed);
     sum->hand_offs += atomic_load_explicit(&p->stats.hand_offs, memory_order_relaxed);
     sum->polls += atomic_load_explicit(&p->stats.polls, memory_order_relaxed);

@@ -45,7 +45,7 @@ static struct {
     bool can_seize;               /* the kernel has the barrier */
     int64_t pile_at, pile_period; /* when free stacks are looked at again; see stacks_trim */
     struct {
-        uint32_t tick;
+        uint64_t tick;
         int64_t since; /* the first look at this tick */
     } seen[PROCS_MAX];
 } watch;
@@ -120,7 +120,7 @@ static bool look(int64_t now, int64_t *ret_next)
     int count = proc_count();
     for (int i = 0; i < count; i++) {
         struct proc *p = &rt.procs[i];
-        uint32_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed);
+        uint64_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed);
         bool is_idle = atomic_load_explicit(&p->is_idle, memory_order_relaxed);
         any = any || !is_idle;
         if (is_idle || tick != watch.seen[i].tick || watch.seen[i].since == 0) {
