@@ -8,6 +8,7 @@
 #include "futex.h"
 #include "proc.h"
 #include "report.h"
+#include "scheduler.h"
 #include "switch.h"
 
 enum { COLOURS = 8, COLOUR_STEP = 128, ID_BLOCK = 256 };
@@ -18,17 +19,59 @@ struct coro *coro_self(void)
     return m ? m->current : NULL;
 }
 
-/* Leaves the coroutine for the scheduler of the machine it runs on. */
-static void leave(struct machine *m, struct coro *c, bool is_last)
+/* The asymmetric Dekker of watch.c once more: the state is written, then is_pinned is read; who
+ * pins writes that, passes the barrier, and reads the state. */
+static void wait_while_pinned(struct coro *c)
 {
-    san_switch_begin(&c->fiber, &m->fiber, is_last);
-    context_switch(&c->sp, m->sp);
+    while (weft_unlikely(atomic_load_explicit(&c->is_pinned, memory_order_acquire)))
+        sched_yield();
+}
+
+/* c is about to run on m, and nobody else looks at its stack. */
+static inline void coro_resume(struct machine *m, struct coro *c)
+{
+    /* relaxed, and a compiler's fence: see wait_while_pinned */
+    atomic_store_explicit(&c->state, CORO_RUNNING, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    wait_while_pinned(c);
+    atomic_store_explicit(&c->is_trimmed, false, memory_order_relaxed); /* nobody has it pinned */
+    m->current = c;
+}
+
+/* First thing on a coroutine's stack, whoever was there before: sees to the one that left it for
+ * this one, which is off its stack only now, and leaves the runtime. */
+static inline void arrive(void)
+{
+    struct machine *m = machine_self(); /* perhaps another one than when it left */
+    struct coro *left = m->left;
+    if (left) {
+        m->left = NULL;
+        sched_left(m, left);
+    }
+    atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
+}
+
+/* Leaves c for whoever comes next: straight for another coroutine where one is ready, else for the
+ * scheduler, which takes more time. */
+static inline void leave(struct machine *m, struct coro *c, bool is_last)
+{
+    struct coro *next = is_last && c->ctx ? NULL : sched_straight(m); /* ending it calls users */
+    if (next) {
+        m->left = c;
+        coro_resume(m, next);
+        san_switch_begin(&c->fiber, &next->fiber, is_last);
+        context_switch(&c->sp, next->sp);
+    } else {
+        san_switch_begin(&c->fiber, &m->fiber, is_last);
+        context_switch(&c->sp, m->sp);
+    }
 }
 
 static void coro_main(void *arg)
 {
     struct coro *c = arg;
     san_switch_end(&c->fiber);
+    arrive();
     c->fn(c->arg);
     if (weft_unlikely(c->groups != NULL))
         report_open_group(c);
@@ -51,6 +94,7 @@ void coro_park(park_commit *commit, void *arg, enum wait_reason reason)
     m->commit_arg = arg;
     leave(m, c, false);
     san_switch_end(&c->fiber);
+    arrive();
 }
 
 struct coro *coro_at(char *low, unsigned size_log)
@@ -158,14 +202,6 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     return 0;
 }
 
-/* The asymmetric Dekker of watch.c once more: the state is written, then is_pinned is read; who
- * pins writes that, passes the barrier, and reads the state. */
-static void wait_while_pinned(struct coro *c)
-{
-    while (weft_unlikely(atomic_load_explicit(&c->is_pinned, memory_order_acquire)))
-        sched_yield();
-}
-
 void coro_free(struct proc *p, struct coro *c)
 {
     atomic_store_explicit(&c->state, CORO_FREE, memory_order_release);
@@ -175,20 +211,16 @@ void coro_free(struct proc *p, struct coro *c)
     stack_give(&rt.stacks[c->size_log - STACK_MIN_LOG], p ? &p->stacks : NULL, c->low);
 }
 
-void coro_enter(struct machine *m, struct coro *c, bool is_new)
+struct coro *coro_enter(struct machine *m, struct coro *c, bool is_new)
 {
-    /* relaxed, and a compiler's fence: see wait_while_pinned */
-    atomic_store_explicit(&c->state, CORO_RUNNING, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst);
-    wait_while_pinned(c);
-    atomic_store_explicit(&c->is_trimmed, false, memory_order_relaxed); /* nobody has it pinned */
-    m->current = c;
-    atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
+    coro_resume(m, c);
     san_switch_begin(&m->fiber, &c->fiber, false);
     if (is_new)
         context_start(&m->sp, c->sp, coro_main, c);
     else
         context_switch(&m->sp, c->sp);
     san_switch_end(&m->fiber);
+    c = m->current;
     m->current = NULL;
+    return c;
 }

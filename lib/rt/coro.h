@@ -77,16 +77,17 @@ struct coro {
  * Returns 0 or -ENOMEM (the task is untouched). */
 int coro_make(struct proc *p, struct task *task, struct coro **ret_coro);
 
-/* Enters a coroutine from m's scheduler stack; returns when it has left it. is_new: coro_make has
- * just made it. */
-void coro_enter(struct machine *m, struct coro *c, bool is_new);
+/* Enters a coroutine from m's scheduler stack; returns when one has left for that: which, perhaps
+ * another one. is_new: coro_make has just made it. */
+struct coro *coro_enter(struct machine *m, struct coro *c, bool is_new);
 
 /* Gives the stack of a coroutine that has ended to p. */
 void coro_free(struct proc *p, struct coro *c);
 
-/* Whether the park stands. Runs on the scheduler's stack, when nobody runs on c's any more: this is
- * where c is made visible to whoever will ready it, after which c must not be touched. false: what
- * it would wait for has come already, and c goes on at once. */
+/* Whether the park stands. Runs when nobody runs on c's stack any more, on the scheduler's or on
+ * that of the coroutine that comes next, so it must be shallow: this is where c is made visible to
+ * whoever will ready it, after which c must not be touched. false: what it would wait for has come
+ * already, and c goes on soon. */
 typedef bool park_commit(struct coro *c, void *arg);
 
 /* Parks the calling coroutine. Returns when it was readied, or when commit said false; perhaps on

@@ -49,6 +49,7 @@ struct proc {
     /* Owner only: the machine that holds this processor, while it is in the runtime. */
     struct stack_cache stacks;
     struct task_list spawns; /* free spawn records */
+    struct task *first;      /* before all others: who left straight could not run it; or NULL */
     uint32_t next_runs;
     uint32_t look_in; /* so many tasks until it looks around */
     uint32_t random;
@@ -83,7 +84,8 @@ struct machine {
     enum post post;
     park_commit *commit; /* POST_PARK */
     void *commit_arg;
-    bool is_spinning; /* counted in rt.spinning */
+    struct coro *left; /* by one that went straight for another, which sees to it; else NULL */
+    bool is_spinning;  /* counted in rt.spinning */
 
     _Alignas(64) _Atomic(bool) in_runtime; /* not in a coroutine's own code; see proc_pin */
     _Atomic(uint8_t) seize;                /* enum seize */

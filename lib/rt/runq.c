@@ -1,20 +1,18 @@
 #include "runq.h"
 
+#include "assert.h"
+
 uint32_t runq_shed(struct runq *q, struct task_list *list)
 {
     uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
     uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
     uint32_t count = (tail - head) / 2;
-    struct task *taken[RUNQ_SIZE / 2];
-
-    for (uint32_t i = 0; i < count; i++)
-        taken[i] = runq_slot_get(q, head + i);
     if (count == 0 ||
         !atomic_compare_exchange_strong_explicit(&q->head, &head, head + count,
                                                  memory_order_acq_rel, memory_order_relaxed))
         return 0;
     for (uint32_t i = 0; i < count; i++)
-        task_list_push(list, taken[i]);
+        task_list_push(list, runq_slot_get(q, head + i)); /* only this thread overwrites slots */
     return count;
 }
 

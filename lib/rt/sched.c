@@ -116,6 +116,9 @@ static void forward(struct machine *m)
     struct proc *p = m->proc;
     struct task_list list = TASK_LIST_INIT;
     struct task *task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire);
+    if (p->first)
+        task_list_push(&list, p->first);
+    p->first = NULL;
     do {
         if (task)
             task_list_push(&list, task);
@@ -147,6 +150,10 @@ static struct task *sched_next(struct machine *m)
             if (rt.is_fuzzing)
                 sched_fuzz(p);
         }
+        if ((task = p->first)) {
+            p->first = NULL;
+            return task;
+        }
         if (weft_unlikely(p->look_in-- == 0)) {
             p->look_in = LOOK_AROUND_TICK;
             if ((task = look_around(p)))
@@ -172,14 +179,8 @@ static void postpone(struct task *task)
     nanosleep(&(struct timespec){.tv_nsec = WEFT_MS}, NULL);
 }
 
-static void tick(struct proc *p)
-{
-    /* relaxed: one writer; a sign of life for others */
-    uint64_t ticks = atomic_load_explicit(&p->tick, memory_order_relaxed);
-    atomic_store_explicit(&p->tick, ticks + 1, memory_order_relaxed);
-}
-
-/* Runs a task until it has parked or ended. Afterwards the machine may have no processor. */
+/* Runs a task, and who comes straight after it, until one leaves for the scheduler. Afterwards the
+ * machine may have no processor. */
 static void run_task(struct machine *m, struct task *task)
 {
     struct coro *c;
@@ -192,29 +193,27 @@ static void run_task(struct machine *m, struct task *task)
         postpone(task);
         return;
     }
-    for (;;) {
-        tick(m->proc);
-        if (weft_unlikely(trace_is_on()))
-            trace_run(m->proc, c);
-        coro_enter(m, c, is_new);
-        is_new = false;
-        if (weft_unlikely(trace_is_on()))
-            trace_leave(m->proc, c, m->post);
-        if (m->post == POST_EXIT) {
-            coro_free(m->proc, c);
-            return;
-        }
-        atomic_store_explicit(&c->since, m->proc ? m->proc->polled_at : weft_now(),
-                              memory_order_relaxed); /* for reports */
-        /* pairs: the acquire of who reports; it reads the stack of a PARKED one only */
-        atomic_store_explicit(&c->state, CORO_PARKED, memory_order_release);
-        if (m->commit(c, m->commit_arg))
-            return;
-        if (weft_unlikely(!m->proc)) { /* lost meanwhile: it goes on where there is one */
-            task_share(&c->task);
-            return;
-        }
+    sched_tick(m->proc);
+    if (weft_unlikely(trace_is_on()))
+        trace_run(m->proc, c);
+    c = coro_enter(m, c, is_new);
+    if (weft_unlikely(trace_is_on()))
+        trace_leave(m->proc, c, m->post);
+    sched_left(m, c);
+}
+
+void sched_left(struct machine *m, struct coro *c)
+{
+    if (m->post == POST_EXIT) {
+        coro_free(m->proc, c);
+        return;
     }
+    atomic_store_explicit(&c->since, m->proc ? m->proc->polled_at : weft_now(),
+                          memory_order_relaxed); /* for reports */
+    /* pairs: the acquire of who reports; it reads the stack of a PARKED one only */
+    atomic_store_explicit(&c->state, CORO_PARKED, memory_order_release);
+    if (!m->commit(c, m->commit_arg)) /* it goes on, next, where there is a processor */
+        task_ready(&c->task);
 }
 
 /* Rests until the machine is given a processor. That was held for long, so what its timers and its

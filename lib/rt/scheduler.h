@@ -3,6 +3,7 @@
 #define RT_SCHEDULER_H
 
 #include "proc.h"
+#include "trace.h"
 
 /* A random number of p's own. Owner only. */
 static inline uint32_t random_next(struct proc *p)
@@ -62,6 +63,48 @@ static inline struct task *next_take(struct proc *p)
     ring_push(p, task);
     return NULL;
 }
+
+/* ---- sched.c: who runs next ---- */
+
+static inline void sched_tick(struct proc *p)
+{
+    /* relaxed: one writer; a sign of life for others */
+    uint64_t ticks = atomic_load_explicit(&p->tick, memory_order_relaxed);
+    atomic_store_explicit(&p->tick, ticks + 1, memory_order_relaxed);
+}
+
+/* The coroutine that the running one, about to leave, should switch to without asking the
+ * scheduler: the next in line, where nothing else has to be heeded. NULL: the scheduler decides. m
+ * is the caller's, in the runtime. */
+static inline struct coro *sched_straight(struct machine *m)
+{
+    struct proc *p = m->proc;
+    struct task *task;
+    /* relaxed, both: as in sched_next */
+    if (weft_unlikely(!p || p->look_in == 0 || trace_is_on() ||
+                      atomic_load_explicit(&rt.alerts, memory_order_relaxed)))
+        return NULL;
+    if (atomic_load_explicit(&p->runq.next, memory_order_relaxed)) {
+        if (p->next_runs >= NEXT_RUNS_MAX ||
+            !(task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire)))
+            return NULL;
+        p->next_runs++;
+    } else {
+        if (spawnq_length(&p->spawnq) || !(task = runq_pop(&p->runq)))
+            return NULL;
+        p->next_runs = 0;
+    }
+    if (weft_unlikely(task->kind != TASK_CORO)) { /* it needs a stack first */
+        p->first = task;
+        return NULL;
+    }
+    p->look_in--;
+    sched_tick(p);
+    return coro_of(task);
+}
+
+/* Sees to a coroutine that has left m: it is off its stack. m is the caller's, in the runtime. */
+void sched_left(struct machine *m, struct coro *c);
 
 /* ---- seek.c: looking for work ---- */
 
