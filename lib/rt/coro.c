@@ -51,11 +51,9 @@ static inline void arrive(void)
     atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
 }
 
-/* Leaves c for whoever comes next: straight for another coroutine where one is ready, else for the
- * scheduler, which takes more time. */
-static inline void leave(struct machine *m, struct coro *c, bool is_last)
+/* Leaves c, straight for `next`, or for the scheduler. */
+static inline void leave(struct machine *m, struct coro *c, struct coro *next, bool is_last)
 {
-    struct coro *next = is_last && c->ctx ? NULL : sched_straight(m); /* ending it calls users */
     if (next) {
         m->left = c;
         coro_resume(m, next);
@@ -78,7 +76,7 @@ static void coro_main(void *arg)
     struct machine *m = machine_self(); /* perhaps another one than at the start */
     machine_enter_runtime(m);
     m->post = POST_EXIT;
-    leave(m, c, true);
+    leave(m, c, c->ctx ? NULL : sched_straight(m), true); /* a context's end may call a user */
     weft_assert(!"a coroutine that has ended was entered");
 }
 
@@ -88,11 +86,16 @@ void coro_park(park_commit *commit, void *arg, enum wait_reason reason)
     weft_assert(m && m->current);
     struct coro *c = m->current;
     machine_enter_runtime(m);
+    struct coro *next = sched_straight(m);
+    if (!next && reason == WAIT_YIELD && sched_has_nobody(m)) {
+        atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
+        return;
+    }
     c->wait_reason = (uint8_t)reason;
     m->post = POST_PARK;
     m->commit = commit;
     m->commit_arg = arg;
-    leave(m, c, false);
+    leave(m, c, next, false);
     san_switch_end(&c->fiber);
     arrive();
 }

@@ -22,6 +22,9 @@ void leftovers_take(visit_spawn *visit, void *arg)
         take(task, visit, arg);
     for (int i = 0; i < proc_count(); i++) {
         struct proc *p = &rt.procs[i];
+        if (p->first)
+            take(p->first, visit, arg);
+        p->first = NULL;
         /* relaxed: nobody else is there */
         if ((task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_relaxed)))
             take(task, visit, arg);

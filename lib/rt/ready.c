@@ -112,8 +112,7 @@ struct task *global_take(struct proc *p)
 
 bool next_push(struct proc *p, struct task *task)
 {
-    /* pairs: runq_steal, which may take it */
-    struct task *old = atomic_exchange_explicit(&p->runq.next, task, memory_order_acq_rel);
+    struct task *old = next_swap(p, task);
     if (old) {
         ring_push(p, old);
         return true;

@@ -254,6 +254,11 @@ int weft_set_procs(int count)
     int rc = 0;
     if (count < 1 || count > PROCS_MAX || !coro_self())
         return -EINVAL;
+    struct pin pin;
+    while (!proc_pin(&pin)) { /* only who holds a processor adds one; see proc_is_only */
+        proc_unpin(&pin);
+        weft_yield();
+    }
     lock_take(&lock);
     int before = weft_num_procs();
     while (proc_count() < count && rc == 0) {
@@ -273,6 +278,7 @@ int weft_set_procs(int count)
             poller_wake(&rt.procs[i]); /* they look at it */
     }
     lock_release(&lock);
+    proc_unpin(&pin);
     return rc < 0 ? rc : before;
 }
 

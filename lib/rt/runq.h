@@ -70,6 +70,17 @@ static inline struct task *runq_pop(struct runq *q)
     }
 }
 
+/* runq_pop where there can be no thief. */
+static inline struct task *runq_pop_alone(struct runq *q)
+{
+    /* relaxed: nobody else moves either */
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
+    if (atomic_load_explicit(&q->tail, memory_order_relaxed) == head)
+        return NULL;
+    atomic_store_explicit(&q->head, head + 1, memory_order_relaxed);
+    return runq_slot_get(q, head);
+}
+
 /* Owner only. Takes half of a full ring off into `list`. Returns how many (0: thieves were first).
  */
 uint32_t runq_shed(struct runq *q, struct task_list *list);

@@ -162,10 +162,10 @@ static struct task *sched_next(struct machine *m)
         if ((task = next_take(p)))
             return task;
         p->next_runs = 0;
-        if (p->look_in % RING_TICK == 0 && (task = runq_pop(&p->runq)))
+        if (p->look_in % RING_TICK == 0 && (task = ring_pop(p)))
             return task;
-        if ((task = spawnq_pop(&p->spawnq)) || (task = runq_pop(&p->runq)) ||
-            (task = global_take(p)) || (task = find(m)))
+        if ((task = spawnq_pop(&p->spawnq)) || (task = ring_pop(p)) || (task = global_take(p)) ||
+            (task = find(m)))
             return task;
     }
 }

@@ -51,12 +51,35 @@ struct task *global_take(struct proc *p);
  * thread. */
 void task_share(struct task *task);
 
+/* Whether there can be no thief: a second processor is added only by who holds the first. */
+static inline bool proc_is_only(void)
+{
+    /* relaxed: one who holds the first processor sees what he, or who held it before, has added */
+    return atomic_load_explicit(&rt.proc_count, memory_order_relaxed) == 1;
+}
+
+/* The oldest of p's ring, or NULL. Owner only. */
+static inline struct task *ring_pop(struct proc *p)
+{
+    return proc_is_only() ? runq_pop_alone(&p->runq) : runq_pop(&p->runq);
+}
+
+/* Puts a task, or NULL, where p's next is, and returns what was there. Owner only. */
+static inline struct task *next_swap(struct proc *p, struct task *task)
+{
+    if (!proc_is_only()) /* pairs: runq_steal, which may take it */
+        return atomic_exchange_explicit(&p->runq.next, task, memory_order_acq_rel);
+    struct task *old = atomic_load_explicit(&p->runq.next, memory_order_relaxed);
+    atomic_store_explicit(&p->runq.next, task, memory_order_relaxed);
+    return old;
+}
+
 /* The task before all others, or NULL. Owner only. */
 static inline struct task *next_take(struct proc *p)
 {
     if (!atomic_load_explicit(&p->runq.next, memory_order_relaxed))
         return NULL;
-    struct task *task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire);
+    struct task *task = next_swap(p, NULL);
     if (!task || ++p->next_runs <= NEXT_RUNS_MAX)
         return task;
     p->next_runs = 0; /* a pair that readies each other must not starve the ring */
@@ -73,6 +96,13 @@ static inline void sched_tick(struct proc *p)
     atomic_store_explicit(&p->tick, ticks + 1, memory_order_relaxed);
 }
 
+/* Whether p's next look for a task is more than that. Owner only. */
+static inline bool has_to_heed(const struct proc *p)
+{
+    return p->look_in == 0 || trace_is_on() ||
+           atomic_load_explicit(&rt.alerts, memory_order_relaxed); /* relaxed: as in sched_next */
+}
+
 /* The coroutine that the running one, about to leave, should switch to without asking the
  * scheduler: the next in line, where nothing else has to be heeded. NULL: the scheduler decides. m
  * is the caller's, in the runtime. */
@@ -80,17 +110,14 @@ static inline struct coro *sched_straight(struct machine *m)
 {
     struct proc *p = m->proc;
     struct task *task;
-    /* relaxed, both: as in sched_next */
-    if (weft_unlikely(!p || p->look_in == 0 || trace_is_on() ||
-                      atomic_load_explicit(&rt.alerts, memory_order_relaxed)))
+    if (weft_unlikely(!p || has_to_heed(p)))
         return NULL;
     if (atomic_load_explicit(&p->runq.next, memory_order_relaxed)) {
-        if (p->next_runs >= NEXT_RUNS_MAX ||
-            !(task = atomic_exchange_explicit(&p->runq.next, NULL, memory_order_acquire)))
+        if (p->next_runs >= NEXT_RUNS_MAX || !(task = next_swap(p, NULL)))
             return NULL;
         p->next_runs++;
     } else {
-        if (spawnq_length(&p->spawnq) || !(task = runq_pop(&p->runq)))
+        if (spawnq_length(&p->spawnq) || !(task = ring_pop(p)))
             return NULL;
         p->next_runs = 0;
     }
@@ -101,6 +128,18 @@ static inline struct coro *sched_straight(struct machine *m)
     p->look_in--;
     sched_tick(p);
     return coro_of(task);
+}
+
+/* Whether nobody else wants to run on the processor of m, whose coroutine yields, and nothing has
+ * to be heeded: then that was a turn. m is the caller's, in the runtime. */
+static inline bool sched_has_nobody(struct machine *m)
+{
+    struct proc *p = m->proc;
+    if (!p || p->first || has_to_heed(p) || proc_has_work(p))
+        return false;
+    p->look_in--;
+    sched_tick(p);
+    return true;
 }
 
 /* Sees to a coroutine that has left m: it is off its stack. m is the caller's, in the runtime. */

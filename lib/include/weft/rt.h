@@ -88,7 +88,7 @@ WEFT_API int weft_num_procs(void);
 
 /* Sets the number of processors, 1 to 256. Coroutines that run on one too many finish their turn.
  * Returns the number before; -EINVAL; -EAGAIN or -ENOMEM when threads or memory for more cannot be
- * had. Only in a coroutine; does not park. */
+ * had. Only in a coroutine; may park. */
 WEFT_API int weft_set_procs(int count);
 
 /* The number of processors that a runtime gets by default: WEFT_MAXPROCS when it is set to a
