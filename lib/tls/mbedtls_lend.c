@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/platform_util.h>
-#include <stdlib.h>
 
 #include "assert.h"
 #include "mbedtls_buffers.h"
@@ -106,16 +105,14 @@ void session_release(struct tls_session *s)
     }
 }
 
-/* Exported by mbedtls, though in none of its public headers. */
-void mbedtls_ssl_handshake_free(mbedtls_ssl_context *ssl) __attribute__((weak));
+/* Exported by mbedtls, though in none of its public headers: what it calls itself for TLS 1.2. */
+void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl)
+    __attribute__((weak));
 
 void session_forget_handshake(struct tls_session *s)
 {
-    if (!SSL(handshake) || !mbedtls_ssl_handshake_free)
-        return;
-    mbedtls_ssl_handshake_free(&s->ssl);
-    free(SSL(handshake));
-    SSL(handshake) = NULL;
+    if (SSL(handshake) && mbedtls_ssl_handshake_wrapup_free_hs_transform)
+        mbedtls_ssl_handshake_wrapup_free_hs_transform(&s->ssl);
 }
 
 /* Reads ahead: one system call for a record's head, its body and what follows. */
