@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import rt
+import tls
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(os.path.dirname(HERE), "build", "release")
@@ -266,8 +267,12 @@ def bench_rt(args):
     rt.bench(args.quick, args.figures)
 
 
+def bench_tls(args):
+    tls.bench(args.quick)
+
+
 SCENARIOS = {"floor": bench_floor, "handler": bench_handler, "router": bench_router,
-             "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt}
+             "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt, "tls": bench_tls}
 
 
 def main():

@@ -106,8 +106,7 @@ void session_release(struct tls_session *s)
 }
 
 /* Exported by mbedtls, though in none of its public headers: what it calls itself for TLS 1.2. */
-void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl)
-    __attribute__((weak));
+void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl) __attribute__((weak));
 
 void session_forget_handshake(struct tls_session *s)
 {

@@ -1,0 +1,3 @@
+module weft/bench/tls
+
+go 1.19
