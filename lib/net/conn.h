@@ -148,7 +148,7 @@ void conn_end_fire(struct poll_desc *desc);
 
 /* Reads and writes over a connection's stream, for conn.c; each as the public call of its name. */
 int stream_write_all(weft_conn *c, const void *buf, size_t len);
-int stream_writev_all(weft_conn *c, const struct iovec *iov, int count);
+int stream_writev_all(weft_conn *c, struct iovec *iov, int count);
 int stream_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len);
 int stream_end(weft_conn *c);
 /* Who is at the other end; NULL: a unix socket's peer. By the holder. */

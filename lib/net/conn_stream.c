@@ -1,6 +1,8 @@
 /* conn_stream.c: waiting writes over a connection's stream (TLS), which has records where a socket
  * has bytes: small pieces are gathered so that they share one, and a file is read and written. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <weft/rt.h>
 
 #include "conn.h"
@@ -8,7 +10,8 @@
 
 enum {
     RECORD_BYTES = 16 * 1024, /* the most that one record of TLS carries (RFC 8446 section 5.1) */
-    TURN_BYTES = 256 * 1024,  /* encrypted at most before others get their turn */
+    FILE_BYTES = 4 * RECORD_BYTES,
+    TURN_BYTES = 256 * 1024, /* encrypted at most before others get their turn */
 };
 
 int stream_write_all(weft_conn *c, const void *buf, size_t len)
@@ -37,52 +40,57 @@ int stream_write_all(weft_conn *c, const void *buf, size_t len)
     return 0;
 }
 
-int stream_writev_all(weft_conn *c, const struct iovec *iov, int count)
+/* Copies slices into `record` until it is full. Returns how much is in it. */
+static size_t gather(char *record, struct iovec *iov, int count, int *at)
 {
-    char record[RECORD_BYTES];
-    size_t gathered = 0;
-    for (int i = 0; i < count; i++) {
-        const char *from = iov[i].iov_base;
-        size_t left = iov[i].iov_len;
-        while (left) {
-            int rc = 0;
-            if (gathered == 0 && left >= sizeof record) {
-                rc = stream_write_all(c, from, left);
-                left = 0;
-            } else {
-                size_t room = sizeof record - gathered, n = left < room ? left : room;
-                memcpy(record + gathered, from, n);
-                gathered += n;
-                from += n;
-                left -= n;
-                if (gathered == sizeof record) {
-                    rc = stream_write_all(c, record, gathered);
-                    gathered = 0;
-                }
-            }
-            if (rc < 0)
-                return rc;
+    size_t len = 0;
+    for (; *at < count && len < RECORD_BYTES; *at += iov[*at].iov_len == 0) {
+        struct iovec *v = &iov[*at];
+        size_t n = v->iov_len < RECORD_BYTES - len ? v->iov_len : RECORD_BYTES - len;
+        memcpy(record + len, v->iov_base, n);
+        v->iov_base = (char *)v->iov_base + n;
+        v->iov_len -= n;
+        len += n;
+    }
+    return len;
+}
+
+int stream_writev_all(weft_conn *c, struct iovec *iov, int count)
+{
+    char *record = NULL; /* not on the stack: it may be a small one */
+    int rc = 0;
+    for (int i = 0; i < count && rc == 0;) {
+        if (iov[i].iov_len >= RECORD_BYTES || i + 1 == count) {
+            rc = stream_write_all(c, iov[i].iov_base, iov[i].iov_len);
+            i++;
+        } else if (record || (record = malloc(RECORD_BYTES))) {
+            size_t len = gather(record, iov, count, &i);
+            rc = stream_write_all(c, record, len);
+        } else {
+            rc = -ENOMEM;
         }
     }
-    return gathered ? stream_write_all(c, record, gathered) : 0;
+    free(record);
+    return rc;
 }
 
 int stream_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len)
 {
-    char record[RECORD_BYTES];
     int64_t end = *offset + len;
     size_t turn = 0;
-    while (*offset < end) {
+    int rc = 0;
+    char *block = malloc(FILE_BYTES);
+    if (!block)
+        return -ENOMEM;
+    while (*offset < end && rc == 0) {
         int64_t left = end - *offset;
-        ssize_t n = sys_pread(fd, record, left < RECORD_BYTES ? (size_t)left : RECORD_BYTES,
+        ssize_t n = sys_pread(fd, block, left < FILE_BYTES ? (size_t)left : FILE_BYTES,
                               (off_t)*offset);
         if (n == -EINTR)
             continue;
-        if (n <= 0)
-            return n == 0 ? -EIO : (int)n;
-        int rc = stream_write_all(c, record, (size_t)n);
+        rc = n > 0 ? stream_write_all(c, block, (size_t)n) : n == 0 ? -EIO : (int)n;
         if (rc < 0)
-            return rc;
+            break;
         *offset += n;
         turn += (size_t)n;
         if (turn >= TURN_BYTES) {
@@ -90,7 +98,8 @@ int stream_sendfile(weft_conn *c, int fd, int64_t *offset, int64_t len)
             turn = 0;
         }
     }
-    return 0;
+    free(block);
+    return rc;
 }
 
 int stream_end(weft_conn *c)

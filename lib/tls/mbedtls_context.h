@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <weft/sync.h>
 
+#include "mbedtls_hello.h"
 #include "tls.h"
 
 enum { CONTEXT_MAX_PAIRS = WEFT_TLS_MAX_CERTS + 1 };
@@ -28,6 +29,8 @@ struct tls_tickets {
 struct tls_context {
     _Atomic(int) refs;
     mbedtls_ssl_config config; /* immutable once a session uses it */
+    /* A server's: the same with one cipher of TLS 1.3 only. Copies, which own nothing. */
+    mbedtls_ssl_config by_cipher[HELLO_UNKNOWN];
     int n_pairs;
     struct tls_pair *pairs[CONTEXT_MAX_PAIRS];
     mbedtls_x509_crt authorities;
@@ -47,6 +50,9 @@ struct tls_context *context_new(int endpoint);
 
 /* Sets the options that both sides have. Returns 0 or -EINVAL. */
 int context_set_common(struct tls_context *ctx, int min_version, const char *const *alpn);
+
+/* Makes the configurations by cipher, when everything else is set. */
+void context_split_by_cipher(struct tls_context *ctx);
 
 /* Reads a certificate and its key into the context. Returns 0; -ENOENT, -EACCES and others of
  * open(2); -EBADMSG; with a line in `why`. Blocks. */

@@ -129,12 +129,17 @@ static int raw_fill(struct tls_session *s)
         s->io_error = (int)n;
         return MBEDTLS_ERR_NET_RECV_FAILED;
     }
-    s->has_end = n == 0;
     s->is_socket_drained = n > 0 && n < BUFFER_RAW_BYTES &&
                            !atomic_load_explicit(&c->desc.is_ending, memory_order_acquire);
     s->raw_at = 0;
     s->raw_len = (uint32_t)n;
     return (int)n;
+}
+
+void session_peek(struct tls_session *s)
+{
+    if (s->raw_at == s->raw_len)
+        (void)raw_fill(s); /* mbedtls meets the same error, or the end, when it reads */
 }
 
 int session_recv(void *session, unsigned char *buf, size_t len)
@@ -159,9 +164,11 @@ int session_recv(void *session, unsigned char *buf, size_t len)
 int session_send(void *session, const unsigned char *buf, size_t len)
 {
     struct tls_session *s = session;
+    struct iovec iov = {(void *)(uintptr_t)buf, len};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n;
     do
-        n = sys_send(s->conn->desc.fd, buf, len);
+        n = sys_sendmsg(s->conn->desc.fd, &msg, s->has_more ? MSG_MORE : 0);
     while (n == -EINTR);
     if (n == -EAGAIN)
         return MBEDTLS_ERR_SSL_WANT_WRITE;

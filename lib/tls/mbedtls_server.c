@@ -159,6 +159,7 @@ static int configure(struct tls_context *ctx, const weft_tls_opts *opts,
     if (rc == 0)
         rc = set_tickets(ctx, opts, before);
     mbedtls_ssl_conf_sni(&ctx->config, context_choose, ctx);
+    context_split_by_cipher(ctx);
     return rc;
 }
 

@@ -12,6 +12,7 @@
 
 enum {
     EMPTY_RECORDS_MAX = 32, /* without data, in one read: more is an attack */
+    RECORD_MAX = 16 * 1024, /* plain text in one record (RFC 8446 section 5.1) */
     WRITE_MAX = 64 * 1024,  /* what one call encrypts before it lets others decide */
 };
 
@@ -90,7 +91,9 @@ static ssize_t write_record(struct tls_session *s, const unsigned char *buf, siz
     int rc = session_lend(s, false);
     if (rc < 0)
         return rc;
+    s->has_more = len > RECORD_MAX;
     rc = mbedtls_ssl_write(&s->ssl, buf, len);
+    s->has_more = false;
     if (rc > 0)
         return rc;
     return rc == MBEDTLS_ERR_SSL_WANT_WRITE ? -EAGAIN : session_fail(s, session_errno(s, rc));

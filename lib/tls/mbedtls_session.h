@@ -34,7 +34,7 @@ struct tls_session {
     bool is_socket_drained;  /* the last read from the socket was short */
     bool was_drained;        /* what we said in conn->is_drained; false there now: it was woken */
     bool is_starved;         /* mbedtls asked for bytes that were not there */
-    bool has_end;            /* the socket's stream has ended */
+    bool has_more;           /* another record follows at once: TCP need not hurry with this one */
     bool has_sent_end;       /* our close_notify is out */
     int io_error;            /* the socket's error, behind mbedtls's */
     int error;               /* BROKEN: what every call gives */
@@ -61,6 +61,9 @@ void session_forget_handshake(struct tls_session *s);
 /* mbedtls's way to the socket; neither parks. */
 int session_recv(void *session, unsigned char *buf, size_t len);
 int session_send(void *session, const unsigned char *buf, size_t len);
+
+/* Reads what the socket has into an empty raw buffer, for a look before mbedtls gets it. */
+void session_peek(struct tls_session *s);
 
 /* The errno for what mbedtls returned. */
 int session_errno(const struct tls_session *s, int rc);

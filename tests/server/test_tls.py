@@ -181,6 +181,21 @@ class Serving(unittest.TestCase):
             with self.assertRaises((ssl.SSLError, ConnectionError)):
                 self.server.connect(context)
 
+    def test_the_cheapest_cipher_is_taken_whatever_the_clients_order(self):
+        with self.server.connect() as conn:  # OpenSSL names AES-256 first
+            self.assertEqual(conn.cipher()[0], "TLS_CHACHA20_POLY1305_SHA256")
+        with self.server.connect(only(ssl.TLSVersion.TLSv1_2)) as conn:
+            self.assertEqual(conn.cipher()[0], "ECDHE-ECDSA-CHACHA20-POLY1305")
+
+    @unittest.skipUnless(HAS_OPENSSL, "openssl is not installed")
+    def test_every_cipher_works(self):
+        for cipher in ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                       "TLS_CHACHA20_POLY1305_SHA256"):
+            done = command("openssl", "s_client", "-connect", f"127.0.0.1:{self.server.port}",
+                           "-tls1_3", "-ciphersuites", cipher, "-quiet", "-ign_eof",
+                           stdin="GET /plaintext HTTP/1.0\r\nHost: x\r\n\r\n")
+            self.assertIn("Hello, World!", done.stdout, cipher)
+
     def test_a_client_that_verifies_is_content(self):
         context = ssl.create_default_context(cafile=self.pair[0])
         for name in ("localhost", "example.test", "a.wild.test"):
