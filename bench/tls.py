@@ -200,7 +200,7 @@ def compare(folder, peers, rounds, seconds):
     """All loads on all servers. Gives {load: {server: median CPU microseconds}}."""
     cost = {}
     for title, load in LOADS.items():
-        names = peers + (["plain"] if load in (LOADS["10 MB"], LOADS["small request, kept"]) else [])
+        names = peers + (["plain"] if title in ("10 MB", "small request, kept") else [])
         servers = [Server(name, folder) for name in names]
         results = {name: [] for name in names}
         try:
