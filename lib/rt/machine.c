@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "futex.h"
+#include "sample.h"
 
 enum { MACHINE_STACK = 256 * 1024 };
 
@@ -59,8 +60,10 @@ static int machine_init(struct machine *m)
     san_fiber_init_thread(&m->fiber, low, bytes);
     atomic_store_explicit(&m->tid, (int)syscall(SYS_gettid), memory_order_relaxed);
     int rc = overflow_machine_init(m);
-    if (rc == 0)
+    if (rc == 0) {
         machine_tls = m;
+        sample_allow();
+    }
     return rc;
 }
 
@@ -80,6 +83,7 @@ void machine_set_patient(struct machine *m, bool is_patient)
 static void machine_done(struct machine *m)
 {
     machine_tls = NULL;
+    atomic_store_explicit(&m->tid, 0, memory_order_relaxed);
     overflow_machine_done(m);
 }
 
@@ -269,6 +273,14 @@ void machines_wake(void)
         futex_wake(&machines.all[i]->wakes, 1);
     lock_release(&machines.lock);
     sem_post(&machines.news);
+}
+
+void machines_each(void (*fn)(struct machine *m, void *arg), void *arg)
+{
+    lock_take(&machines.lock);
+    for (int i = 0; i < machines.records; i++)
+        fn(machines.all[i], arg);
+    lock_release(&machines.lock);
 }
 
 int machines_count(void)

@@ -39,6 +39,10 @@ void machine_set_patient(struct machine *m, bool is_patient);
 /* Wakes all that rest, because the runtime stops. */
 void machines_wake(void);
 
+/* Calls fn for every machine there has been, under the machines' lock: none can be had meanwhile.
+ */
+void machines_each(void (*fn)(struct machine *m, void *arg), void *arg);
+
 /* Threads that are machines. */
 int machines_count(void);
 

@@ -22,6 +22,7 @@
 #include "leftover.h"
 #include "machine.h"
 #include "proc.h"
+#include "sample.h"
 #include "switch.h"
 #include "symbol.h"
 
@@ -128,6 +129,8 @@ struct writer {
     int error;
     int64_t now;
     int listed, most;
+    struct sample *samples; /* of coroutines that run */
+    int sample_count;
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct writer *w, const char *format, ...)
@@ -156,6 +159,13 @@ static void say_age(struct writer *w, int64_t since)
         say(w, " for %" PRId64 " ms", age / WEFT_MS);
 }
 
+static void say_frames(struct writer *w, const void *const *frames, int count)
+{
+    char text[512];
+    for (int i = 0; i < count; i++) /* return addresses: one back is inside the call */
+        say(w, "    %s\n", symbol_describe((const char *)frames[i] - (i > 0), text, sizeof text));
+}
+
 static void say_sight(const struct sight *s, void *arg)
 {
     struct writer *w = arg;
@@ -173,9 +183,10 @@ static void say_sight(const struct sight *s, void *arg)
         say(w, s->state == CORO_RUNNING ? "runs" : "is about to run");
     }
     say(w, "; spawned at %s\n", symbol_describe(s->spawned_at, text, sizeof text));
-    for (int i = 0; i < s->frame_count; i++) /* return addresses: one back is inside the call */
-        say(w, "    %s\n",
-            symbol_describe((const char *)s->frames[i] - (i > 0), text, sizeof text));
+    say_frames(w, s->frames, s->frame_count);
+    for (int i = 0; s->state == CORO_RUNNING && i < w->sample_count; i++)
+        if (w->samples[i].id == s->id)
+            say_frames(w, w->samples[i].frames, w->samples[i].frame_count);
 }
 
 static bool is_running(void)
@@ -189,8 +200,15 @@ int weft_dump(int fd)
     struct writer w = {.fd = fd, .now = weft_now(), .most = INT32_MAX};
     if (!is_running())
         return -ESRCH;
-    say(&w, "weft: coroutines on %d processors, %d threads:\n", weft_num_procs(), machines_count());
+    int most = machines_count();
+    say(&w, "weft: coroutines on %d processors, %d threads:\n", weft_num_procs(), most);
+    w.samples = calloc((size_t)most, sizeof *w.samples); /* without memory: without them */
+    report_walk_begin();
+    if (w.samples)
+        w.sample_count = sample_all(w.samples, most);
+    report_walk_end();
     visit_all(true, say_sight, &w);
+    free(w.samples);
     say(&w, "weft: %d coroutines\n", w.listed);
     return w.error;
 }
@@ -209,6 +227,7 @@ static void on_quit(int sig)
 void report_install(void)
 {
     struct sigaction action = {.sa_handler = on_quit, .sa_flags = SA_RESTART};
+    sample_install();
     sigemptyset(&action.sa_mask);
     report.has_quit = sigaction(SIGQUIT, NULL, &report.old_quit) == 0 &&
                       report.old_quit.sa_handler == SIG_DFL &&
@@ -220,6 +239,7 @@ void report_uninstall(void)
     if (report.has_quit)
         sigaction(SIGQUIT, &report.old_quit, NULL);
     report.has_quit = false;
+    sample_uninstall();
     symbol_done();
 }
 
@@ -250,9 +270,10 @@ static bool is_hope(void)
             atomic_load_explicit(&p->registered, memory_order_relaxed))
             return true;
     }
-    /* Ours: the machines, the watchdog, and who called weft_run. */
+    /* Ours: the machines, the watchdog, who called weft_run, and perhaps a sanitizer's. */
     int ours = machines_count() + 2;
-    return stat("/proc/self/task", &st) < 0 || (int)st.st_nlink - 2 != ours;
+    return stat("/proc/self/task", &st) < 0 || (int)st.st_nlink - 2 < ours ||
+           (int)st.st_nlink - 2 > ours + SAN_THREADS;
 }
 
 bool report_deadlock(void)

@@ -16,6 +16,9 @@
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define SAN_THREAD 1
 #include <sanitizer/tsan_interface.h>
+enum { SAN_THREADS = 2 }; /* of its own, at most: a forked process has two */
+#else
+enum { SAN_THREADS = 0 };
 #endif
 
 /* What is known of one context: a coroutine's, or a machine's own stack. */

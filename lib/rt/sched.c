@@ -87,10 +87,9 @@ static struct task *block(struct machine *m)
     STAT_ADD(p, polls);
     (void)poller_wait(p, timeout, &list);
     idle_retract(m);
-    if (first != TIMER_NEVER || timers_first(&p->timers) != TIMER_NEVER) {
-        p->polled_at = weft_now();
+    p->polled_at = weft_now();
+    if (first != TIMER_NEVER || timers_first(&p->timers) != TIMER_NEVER)
         timers_run(&p->timers, p->polled_at);
-    }
     return list_take(p, &list);
 }
 
