@@ -19,7 +19,7 @@ static int text(weft_http *h, void *arg)
     (void)arg;
     weft_str id = weft_param(h, "user");
     int rc = set_three(h);
-    return rc < 0 ? rc : weft_textf(h, 200, "Hello, " WEFT_FMT "!", WEFT_ARG(id));
+    return rc < 0 ? rc : weft_bytes(h, 200, "text/plain; charset=utf-8", id.ptr, id.len);
 }
 
 static int json(weft_http *h, void *arg)

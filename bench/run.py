@@ -53,7 +53,8 @@ SYSTEMS = {
     "text": lambda port, folder: [os.path.join(BUILD, "bench", "handler"), str(port)],
     "json": lambda port, folder: [os.path.join(BUILD, "bench", "handler"), str(port)],
 }
-PATHS = {"text": "/text/World", "json": "/json/World"}  # of the others: /plaintext
+PATHS = {"text": "/text/Hello,World!", "json": "/json/World"}  # of the others: /plaintext
+BODIES = {"text": b"Hello,World!", "json": b'{"message":"World"}'}  # of the others: Hello, World!
 
 
 class Server:
@@ -77,7 +78,7 @@ class Server:
     def check(self):
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
             s.sendall(f"GET {self.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            body = b'{"message":"World"}' if self.name == "json" else b"Hello, World!"
+            body = BODIES.get(self.name, b"Hello, World!")
             answer = b""
             while not answer.endswith(body):
                 part = s.recv(4096)

@@ -41,7 +41,7 @@ static void unprepare(weft_app *app)
 {
     for (weft_app *group = app->groups; group; group = group->next)
         unprepare(group);
-    app->no_method = app->options = app->not_found = NULL;
+    app->no_method = app->options = app->not_found = app->bad_path = app->moved = NULL;
     for (size_t i = 0; i < app->n_endpoints; i++)
         free(app->endpoints[i]);
     free(app->endpoints);
@@ -266,7 +266,9 @@ int app_prepare(weft_app *app)
     unprepare(app);
     app->router = router_new();
     app->not_found = endpoint_new(app, (struct step){answer_not_found, NULL});
-    if (!app->router || !app->not_found)
+    app->bad_path = endpoint_new(app, (struct step){answer_bad_path, NULL});
+    app->moved = endpoint_new(app, (struct step){answer_moved, NULL});
+    if (!app->router || !app->not_found || !app->bad_path || !app->moved)
         mistake(app, -ENOMEM, "no memory for", "the application");
     else if (!app->error[0])
         add_routes(app, app, app->router, "");

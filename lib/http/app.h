@@ -38,10 +38,10 @@ struct weft_app {
     struct hosts *hosts;                  /* NULL: no route asks for a host */
     struct endpoint **endpoints;
     size_t n_endpoints;
-    struct endpoint *not_found;
+    struct endpoint *not_found, *bad_path, *moved; /* of the root: its middleware runs */
 };
 
 /* dispatch.c: the handlers of answers that come by themselves; `arg` is the root. */
-weft_handler answer_not_found, answer_no_method, answer_options;
+weft_handler answer_not_found, answer_bad_path, answer_moved, answer_no_method, answer_options;
 
 #endif

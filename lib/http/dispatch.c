@@ -31,6 +31,29 @@ int answer_not_found(weft_http *h, void *arg)
     return 404;
 }
 
+int answer_bad_path(weft_http *h, void *arg)
+{
+    (void)h, (void)arg;
+    return 400;
+}
+
+/* Under its address: the path that a request is sent to, for answer_moved. */
+static const char moved_key;
+
+int answer_moved(weft_http *h, void *arg)
+{
+    const weft_str *path = weft_value(h, &moved_key);
+    weft_str query = weft_query_string(h);
+    size_t room = path->len + query.len + 2;
+    char *location = arena_alloc(&h->arena, room);
+    (void)arg;
+    if (!location)
+        return -ENOMEM;
+    snprintf(location, room, WEFT_FMT "%s" WEFT_FMT, WEFT_ARG(*path), query.ptr ? "?" : "",
+             WEFT_ARG(query));
+    return weft_redirect(h, 308, location);
+}
+
 int answer_no_method(weft_http *h, void *arg)
 {
     int rc = set_allow(h, arg);
@@ -154,42 +177,28 @@ static enum router_result find_otherwise(weft_http *h, const weft_app *app, weft
     return got;
 }
 
-static void redirect(weft_http *h, weft_str path)
-{
-    weft_str query = weft_query_string(h);
-    size_t room = path.len + query.len + 2;
-    char *location = arena_alloc(&h->arena, room);
-    int rc = location ? 0 : -ENOMEM;
-    if (rc == 0) {
-        snprintf(location, room, WEFT_FMT "%s" WEFT_FMT, WEFT_ARG(path), query.ptr ? "?" : "",
-                 WEFT_ARG(query));
-        rc = weft_redirect(h, 308, location);
-    }
-    if (rc < 0)
-        answer_result(h, rc);
-}
-
-/* Sets h->endpoint to what answers, or answers and leaves it NULL. */
-static void find_endpoint(weft_app *app, weft_http *h, weft_str path)
+/* What answers the request. */
+static const struct endpoint *find_endpoint(const weft_app *app, weft_http *h, weft_str path)
 {
     weft_str method = weft_method(h), location = {NULL, 0};
-    const struct endpoint *target;
     bool is_options = h->head.parser.method == HTTP_OPTIONS;
     enum router_result got = find(h, app, method, path);
     if (weft_unlikely(got == ROUTER_NO_PATH))
         got = find_otherwise(h, app, method, path, &location);
-    if (location.ptr) {
-        redirect(h, location);
-        return;
+    if (weft_unlikely(location.ptr != NULL)) {
+        weft_str *kept = arena_alloc(&h->arena, sizeof *kept);
+        if (!kept || weft_set_value(h, &moved_key, kept) < 0)
+            return app->not_found;
+        *kept = location;
+        return app->moved;
     }
-    target = h->match.target;
+    const struct endpoint *target = h->match.target;
     switch (got) {
-    case ROUTER_FOUND: h->endpoint = target; break;
-    case ROUTER_NO_METHOD: h->endpoint = is_options ? target->options : target->no_method; break;
-    case ROUTER_NO_PATH:
-        h->endpoint = is_options && path.ptr[0] == '*' ? app->options : app->not_found;
-        break;
+    case ROUTER_FOUND: return target;
+    case ROUTER_NO_METHOD: return is_options ? target->options : target->no_method;
+    case ROUTER_NO_PATH: break;
     }
+    return is_options && path.ptr[0] == '*' ? app->options : app->not_found;
 }
 
 void app_dispatch(weft_app *app, weft_http *h)
@@ -197,16 +206,11 @@ void app_dispatch(weft_app *app, weft_http *h)
     weft_str path = weft_path(h);
     h->match.n_params = 0;
     h->step = 0;
-    h->endpoint = NULL;
     /* A path that does not decode cannot be anybody's (RFC 3986 section 2.1); checked once, here.
      */
-    if (weft_unlikely(url_needs_decode(path)) && !url_is_decodable(path)) {
-        weft_status(h, 400);
-        return;
-    }
-    find_endpoint(app, h, path);
-    if (h->endpoint)
-        run_step(h);
+    bool is_broken = weft_unlikely(url_needs_decode(path)) && !url_is_decodable(path);
+    h->endpoint = is_broken ? app->bad_path : find_endpoint(app, h, path);
+    run_step(h);
     answer_finish(h);
     if (weft_unlikely(h->at_end != NULL))
         run_ends(h);

@@ -166,6 +166,7 @@ Test(log_writer, a_reader_that_stands_still_holds_up_nobody_and_losses_are_count
     memset(line, 'l', sizeof line);
     line[sizeof line - 1] = '\n';
     cr_assert_eq(pipe(fds), 0);
+    cr_assert_eq(fcntl(fds[1], F_SETPIPE_SZ, 4096), 4096); /* less than the first batch */
     cr_assert_eq(log_writer_open(fds[1], 64 * 1024, &w), 0);
     for (int i = 0; i < 1000; i++) /* more than pipe and buffers hold, and nobody reads */
         log_writer_put(w, line, sizeof line);

@@ -120,6 +120,27 @@ Test(routing, methods_come_by_themselves_through_the_groups_middleware)
     weft_app_free(app);
 }
 
+Test(routing, what_comes_by_itself_goes_through_the_applications_middleware)
+{
+    static const weft_path_opts redirect = {WEFT_SLASH_REDIRECT, WEFT_SLASH_REDIRECT};
+    static const char *const targets[] = {"/a/", "/none", "/%zz", "*"};
+    static const int statuses[] = {308, 404, 400, 204};
+    weft_app *app = weft_app_new();
+    weft_use(app, stamp, "root");
+    weft_get(app, "/a", say, "a");
+    weft_app_paths(app, &redirect);
+    for (int i = 0; i < 4; i++) {
+        char raw[100];
+        snprintf(raw, sizeof raw, "%s %s HTTP/1.1\r\nHost: x\r\n\r\n", i == 3 ? "OPTIONS" : "GET",
+                 targets[i]);
+        weft_test_response r = weft_test_request(app, raw);
+        cr_expect_eq(r.status, statuses[i], "%s", targets[i]);
+        cr_expect(weft_str_eq(weft_test_header(&r, "X-Group"), WEFT_STR("root")), "%s", targets[i]);
+        weft_test_response_free(&r);
+    }
+    weft_app_free(app);
+}
+
 static int refused(weft_app *app)
 {
     weft_test_response r = weft_test_request(app, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
