@@ -104,6 +104,7 @@ static struct entry *entry_new(weft_client *client, const char *network, const c
         .max_in_use = client->opts.max_per_host,
         .idle_timeout = client->opts.keep_timeout,
         .connect_timeout = client->opts.connect_timeout,
+        .tls = &client->opts.tls,
     };
     struct entry *e = malloc(sizeof *e);
     if (!e)

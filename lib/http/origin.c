@@ -192,17 +192,29 @@ void origin_close(struct origin *o)
 
 /* ---- taking and giving ---- */
 
+static int dial_within(struct origin *o, int64_t timeout, weft_conn **ret_conn)
+{
+    if (strcmp(o->network, "tls") == 0) {
+        weft_tls_dial_opts opts = {0};
+        if (o->limits.tls)
+            opts = *o->limits.tls;
+        opts.timeout = timeout;
+        return weft_dial_tls(o->address, &opts, ret_conn);
+    }
+    weft_dial_opts opts = {.timeout = timeout};
+    return weft_dial_with(o->network, o->address, &opts, ret_conn);
+}
+
 static int dial(struct origin *o, int64_t deadline, struct line **ret_line)
 {
-    weft_dial_opts opts = {.timeout = o->limits.connect_timeout};
-    int64_t left = deadline - weft_now();
+    int64_t left = deadline - weft_now(), timeout = o->limits.connect_timeout;
     struct line *l = malloc(sizeof *l);
     if (!l)
         return -ENOMEM;
-    if (left < opts.timeout)
-        opts.timeout = left > 0 ? left : 1;
+    if (left < timeout)
+        timeout = left > 0 ? left : 1;
     *l = (struct line){.origin = o, .run = rt_run_id()};
-    int rc = weft_dial_with(o->network, o->address, &opts, &l->conn);
+    int rc = dial_within(o, timeout, &l->conn);
     if (rc < 0) {
         free(l);
         return rc;

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <weft/sync.h>
+#include <weft/tls.h>
 
 #include "conn.h"
 #include "lock.h"
@@ -30,6 +31,7 @@ struct origin_limits {
     int max_in_use;       /* lines used at once; more wait */
     int64_t idle_timeout; /* ns that a line is kept */
     int64_t connect_timeout;
+    const weft_tls_dial_opts *tls; /* for the network "tls"; must stay; NULL: the defaults */
 };
 
 struct line {

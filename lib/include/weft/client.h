@@ -15,6 +15,7 @@
 #define WEFT_CLIENT_H
 
 #include <weft/base.h>
+#include <weft/tls.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,7 @@ typedef struct weft_client_opts {
     int64_t connect_timeout; /* name, connection and TLS; default 10 s */
     size_t max_header_bytes; /* of a response's head; default 16 KB, at most 60 KB */
     const char *user_agent;  /* default "weft/VERSION"; "": none is sent. Must stay. */
+    weft_tls_dial_opts tls;  /* for "https"; what it points to must stay. Its timeout is not used */
 } weft_client_opts;
 
 /* A client of one's own; most programs need none: weft_fetch has a shared one. NULL for an option
@@ -52,7 +54,7 @@ WEFT_API void weft_client_close_idle(weft_client *client);
 /* What is fetched, and how; a zero field means its default. All that it points to stays the
  * caller's and is not needed after weft_fetch, except what read_body needs. */
 typedef struct weft_fetch_opts {
-    const char *url;            /* "http://host:port/path?query"; a fragment is not sent */
+    const char *url;            /* "https://host:port/path?query"; a fragment is not sent */
     const char *method;         /* default GET, or POST with a body */
     const char *const *headers; /* name, value, name, value, ..., NULL. Framing is weft's own:
                                  * Content-Length, Transfer-Encoding, Connection, Keep-Alive, TE,
@@ -88,7 +90,8 @@ typedef struct weft_fetch_opts {
  * Returns 0; -EINVAL for a URL, header or option that cannot be; -EPROTONOSUPPORT for a scheme that
  * is not known; -ELOOP for too many redirects; -EPROTO for an answer that is not HTTP or could be
  * read in two ways; -EMSGSIZE for a head that is too large; -ETIMEDOUT; -ECANCELED; -ECONNRESET
- * when the server closes early; what read_body returned; weft_dial's errors; -ENOMEM. Parks. */
+ * when the server closes early; what read_body returned; the errors of weft_dial and, for "https",
+ * of weft_dial_tls; -ENOMEM. Parks. */
 WEFT_API int weft_fetch(const weft_fetch_opts *opts, weft_response **ret_res);
 
 /* ---- the response ---- */
