@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import proxy
 import rt
 import tls
 
@@ -272,8 +273,13 @@ def bench_tls(args):
     tls.bench(args.quick)
 
 
+def bench_proxy(args):
+    proxy.bench(args.quick, sys.modules[__name__])
+
+
 SCENARIOS = {"floor": bench_floor, "handler": bench_handler, "router": bench_router,
-             "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt, "tls": bench_tls}
+             "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt, "tls": bench_tls,
+             "proxy": bench_proxy}
 
 
 def main():

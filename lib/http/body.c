@@ -13,7 +13,7 @@ int body_begin(weft_http *h)
     h->body = BODY_NONE;
     h->body_error = 0;
     h->is_body_done = true;
-    h->awaits_continue = false;
+    h->awaits_continue = h->is_body_beside = false;
     h->body_left = h->body_read = 0;
     h->body_limit = h->server->opts.max_body;
     h->body_received = h->body_waited = 0;
@@ -42,6 +42,8 @@ int body_begin(weft_http *h)
 /* Before waiting for the client: what he waits for goes out first. */
 static int let_client_go_on(weft_http *h)
 {
+    if (h->is_body_beside)
+        return 0;
     if (h->awaits_continue && h->answer == ANSWER_NONE) {
         int rc = wire_put(h, "HTTP/1.1 100 Continue\r\n\r\n", 25);
         if (rc < 0)
@@ -49,6 +51,13 @@ static int let_client_go_on(weft_http *h)
     }
     h->awaits_continue = false;
     return wire_flush(h);
+}
+
+int body_let_beside(weft_http *h)
+{
+    int rc = let_client_go_on(h);
+    h->is_body_beside = rc == 0;
+    return rc;
 }
 
 enum { EARNED_MAX_S = 1 << 30 };

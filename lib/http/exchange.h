@@ -125,6 +125,7 @@ struct weft_http {
     enum body_kind body;
     int body_error; /* sticky */
     bool is_body_done;
+    bool is_body_beside;  /* another coroutine reads it: it leaves the output alone */
     bool awaits_continue; /* the client waits for 100 before it sends (RFC 9110 10.1.1) */
     int64_t body_left;    /* BODY_SIZED: bytes not read yet */
     int64_t body_read;
@@ -223,6 +224,11 @@ void stream_finish(weft_http *h);
 
 /* Looks at a complete head: what body follows. Returns 0 or a status to refuse with. */
 int body_begin(weft_http *h);
+
+/* Another coroutine than the handler's will read the body: what the client waits for goes out now,
+ * and the output is the handler's alone until is_body_beside is false again. Returns 0 or the
+ * connection's error. Parks. */
+WEFT_MUST_USE int body_let_beside(weft_http *h);
 
 /* Reads what the handler has not read. Returns whether the connection can go on. Parks. */
 bool body_drain(weft_http *h);

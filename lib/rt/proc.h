@@ -105,7 +105,7 @@ struct machine {
 /* The runtime: everything that is shared and mutable. One a process. */
 struct runtime {
     _Atomic(int) state;        /* RT_NONE -> RT_RUNNING -> RT_STOPPING -> RT_NONE, by run.c */
-    _Atomic(uint64_t) run;     /* which weft_run of the process this is, from 1; see rt_run_id */
+    _Atomic(uint64_t) run;     /* which weft_run of the process this is; see rt_run_id */
     _Atomic(int) proc_count;   /* processors there are; grows only */
     _Atomic(int) procs_in_use; /* those that run coroutines; the others forward, see sched.c */
     struct proc *procs;        /* room for PROCS_MAX */
@@ -153,7 +153,7 @@ static inline int proc_count(void)
 }
 
 /* Tells what belongs to this weft_run from what an earlier one has left: its coroutines, timers and
- * registrations are gone. */
+ * registrations are gone. From 1; 0 when none runs. */
 static inline uint64_t rt_run_id(void)
 {
     return atomic_load_explicit(&rt.run, memory_order_relaxed); /* constant while it runs */

@@ -116,6 +116,7 @@ void runtime_release(void)
     atomic_store_explicit(&rt.idle, 0, memory_order_relaxed);
     atomic_store_explicit(&rt.spinning, 0, memory_order_relaxed);
     atomic_store_explicit(&rt.away, 0, memory_order_relaxed);
+    atomic_store_explicit(&rt.run, 0, memory_order_relaxed);
     atomic_store_explicit(&rt.state, RT_NONE, memory_order_release); /* pairs: weft_run_with */
 }
 
@@ -128,7 +129,8 @@ static int run(int procs)
     if (rc == 0) {
         report_install();
         trace_init();
-        atomic_fetch_add_explicit(&rt.run, 1, memory_order_relaxed); /* nothing of it runs yet */
+        static uint64_t runs;
+        atomic_store_explicit(&rt.run, ++runs, memory_order_relaxed); /* nothing of it runs yet */
         atomic_store_explicit(&rt.state, RT_RUNNING, memory_order_release);
         rc = weft_go(run_main, NULL);
     }

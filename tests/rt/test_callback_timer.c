@@ -197,3 +197,64 @@ Test(timers, may_be_stopped_and_freed_when_the_runtime_has_ended, .timeout = 60)
     }
     weft_timer_free(t);
 }
+
+static void beat_slowly(void *arg)
+{
+    _Atomic(int) *count = arg;
+    atomic_fetch_add(count, 1);
+    weft_sleep(2 * WEFT_MS);
+    atomic_fetch_add(count, 1);
+}
+
+static int stop_and_wait(void *arg)
+{
+    _Atomic(int) count = 0;
+    weft_timer *t = weft_timer_new(beat_slowly, &count);
+    (void)arg;
+    cr_assert_eq(weft_timer_set(t, 0, WEFT_MS), 0);
+    while (atomic_load(&count) == 0)
+        weft_yield();
+    weft_timer_stop_wait(t);
+    int at_stop = atomic_load(&count);
+    cr_expect_eq(at_stop % 2, 0, "no call is under way");
+    weft_sleep(5 * WEFT_MS);
+    cr_expect_eq(atomic_load(&count), at_stop);
+    weft_timer_stop_wait(t);
+    weft_timer_free(t);
+    return 0;
+}
+
+Test(timers, can_be_waited_for, .timeout = 60)
+{
+    at_all_sizes(stop_and_wait, NULL);
+}
+
+static int set_for_later(void *arg)
+{
+    return weft_timer_set(arg, 3600 * WEFT_SEC, 0);
+}
+
+struct outliving {
+    weft_timer *timer;
+    _Atomic(int) count;
+};
+
+static int set_and_wait(void *arg)
+{
+    struct outliving *o = arg;
+    cr_assert_eq(weft_timer_set(o->timer, 0, 0), 0);
+    while (atomic_load(&o->count) < 1)
+        weft_sleep(WEFT_MS);
+    return 0;
+}
+
+Test(timers, outlive_the_runtime_they_were_set_in, .timeout = 60)
+{
+    struct outliving s = {.count = 0};
+    s.timer = weft_timer_new(count_up, &s.count);
+    cr_assert_eq(weft_run(set_for_later, s.timer), 0);
+    cr_expect_eq(weft_timer_stop(s.timer), 0, "it is not set any more");
+    cr_assert_eq(weft_run(set_and_wait, &s), 0);
+    cr_assert_eq(weft_run(set_for_later, s.timer), 0);
+    weft_timer_free(s.timer);
+}

@@ -25,8 +25,12 @@ WEFT_API int weft_timer_set(weft_timer *t, int64_t delay, int64_t period);
  * Never parks; any thread. */
 WEFT_API int weft_timer_stop(weft_timer *t);
 
+/* Stops it, and waits until fn does not run any more. Not from fn. In a coroutine it parks; else no
+ * runtime may run. */
+WEFT_API void weft_timer_stop_wait(weft_timer *t);
+
 /* Stops and frees it; fn may do so itself. fn may run still when this returns, not later start.
- * NULL-safe. Never parks; any thread. */
+ * NULL-safe. Never parks; any thread, also when the runtime in which it was set has ended. */
 WEFT_API void weft_timer_free(weft_timer *t);
 
 #ifdef __cplusplus

@@ -13,6 +13,7 @@
 #include <weft/http.h>
 #include <weft/middleware.h>
 #include <weft/net.h>
+#include <weft/proxy.h>
 #include <weft/rt.h>
 #include <weft/stream.h>
 #include <weft/sync.h>
