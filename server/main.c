@@ -8,6 +8,7 @@
 #include "config.h"
 #include "demo.h"
 #include "options.h"
+#include "routes.h"
 #include "supervisor.h"
 #include "worker.h"
 
@@ -64,6 +65,16 @@ static int check(const char *path)
     return STATUS_OK;
 }
 
+static int routes(const char *path)
+{
+    struct config *config = config_load(path);
+    if (!config)
+        return STATUS_WRONG;
+    routes_print(config);
+    config_free(config);
+    return STATUS_OK;
+}
+
 /* Signals the server that serves a configuration. */
 static int signal_server(const char *path, int sig)
 {
@@ -100,6 +111,7 @@ int main(int argc, char **argv)
     case COMMAND_WORKER: return worker_main(o.config);
     case COMMAND_CHECK: return check(o.config);
     case COMMAND_CERT: return cert_command(argc - 2, argv + 2);
+    case COMMAND_ROUTES: return routes(o.config);
     case COMMAND_RELOAD: return signal_server(o.config, SIGHUP);
     case COMMAND_UPGRADE: return signal_server(o.config, SIGUSR2);
     case COMMAND_STOP: return signal_server(o.config, SIGTERM);

@@ -12,6 +12,7 @@ const char options_help[] =
     "usage: weft serve -c FILE    serves what a configuration file says\n"
     "       weft serve [options]  serves the demo site, and files below --root at /static/\n"
     "       weft check FILE       says what is wrong with a configuration file\n"
+    "       weft routes FILE      lists what it leads where\n"
     "       weft reload FILE      has the server of that file read it again (SIGHUP)\n"
     "       weft upgrade FILE     has it replaced by the binary on disk, no request lost "
     "(SIGUSR2)\n"
@@ -199,11 +200,9 @@ static enum command file_command(const char *name)
     static const struct {
         const char *name;
         enum command command;
-    } commands[] = {{"check", COMMAND_CHECK},
-                    {"reload", COMMAND_RELOAD},
-                    {"upgrade", COMMAND_UPGRADE},
-                    {"stop", COMMAND_STOP},
-                    {"worker", COMMAND_WORKER}};
+    } commands[] = {{"check", COMMAND_CHECK},   {"routes", COMMAND_ROUTES},
+                    {"reload", COMMAND_RELOAD}, {"upgrade", COMMAND_UPGRADE},
+                    {"stop", COMMAND_STOP},     {"worker", COMMAND_WORKER}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].command;

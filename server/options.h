@@ -9,6 +9,7 @@ enum command {
     COMMAND_SUPERVISE, /* serve -c FILE */
     COMMAND_WORKER,    /* what a supervisor starts */
     COMMAND_CHECK,
+    COMMAND_ROUTES,
     COMMAND_RELOAD,
     COMMAND_UPGRADE,
     COMMAND_STOP,

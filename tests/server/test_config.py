@@ -2,6 +2,7 @@
 """weft.yaml: what is accepted, and how each mistake is said: file:line:column, found, expected."""
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -101,6 +102,21 @@ class Example(unittest.TestCase):
         whole = whole.replace("www-data", "root")
         files = ["server.pem", "server.key", "clients.pem", "greet.so"]
         self.assertEqual(check(whole, folders=["www"], files=files)[2], "")
+
+    def test_its_routes_are_listed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "www"))
+            shutil.copy(EXAMPLE, folder)
+            done = subprocess.run([WEFT, "routes", os.path.join(folder, "weft.yaml")],
+                                  capture_output=True, text=True, timeout=PATIENCE, check=True)
+            lines = [line.split() for line in done.stdout.splitlines()]
+            self.assertEqual(lines[0][:4], ["static.example.org,*.static.example.org", "GET",
+                                            "/...", "static"])
+            self.assertIn(["*", "GET", "/plaintext", "handler", "plaintext"], lines)
+            self.assertIn(["*", "any", "/old/{rest...}", "redirect", "301", "/{rest}"], lines)
+            api = next(line for line in lines if line[2] == "/api/...")
+            self.assertEqual(api[3:], ["proxy", "http://127.0.0.1:9000,http://127.0.0.1:9001",
+                                       "with", "cors,basic_auth"])
 
     def test_has_every_key(self):
         with open(EXAMPLE, encoding="utf-8") as file:
