@@ -94,7 +94,33 @@ static int on_value_or_trailer(llhttp_t *parser, const char *at, size_t len)
     return trailers_add_value(head->trailers, head->arena, at, len) < 0 ? HPE_USER : 0;
 }
 
+/* Chunk extensions mean nothing here, and may be no more than what they extend (as in Go): a budget
+ * that data refills. */
+static int on_chunk_header(llhttp_t *parser)
+{
+    enum { A_CHUNK = 16 };
+    struct head *head = head_of(parser);
+    uint64_t refill = A_CHUNK + 2 * (parser->content_length < UINT32_MAX ? parser->content_length
+                                                                         : UINT32_MAX);
+    head->extension_bytes -= refill < head->extension_bytes ? (uint32_t)refill
+                                                            : head->extension_bytes;
+    return 0;
+}
+
+static int on_chunk_extension(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *head = head_of(parser);
+    (void)at;
+    if (len > HEAD_MAX_EXTENSIONS - head->extension_bytes)
+        return HPE_USER;
+    head->extension_bytes += (uint32_t)len;
+    return 0;
+}
+
 static const llhttp_settings_t settings = {
+    .on_chunk_header = on_chunk_header,
+    .on_chunk_extension_name = on_chunk_extension,
+    .on_chunk_extension_value = on_chunk_extension,
     .on_url = on_url,
     .on_header_field = on_field_or_trailer,
     .on_header_value = on_value_or_trailer,
@@ -113,33 +139,44 @@ void head_begin(struct head *head, uint32_t max_bytes, uint16_t max_headers)
     head->header_count = 0;
     head->is_value_next = false;
     head->is_complete = false;
+    head->is_refused = false;
     head->has_too_many = false;
     head->is_target_too_long = false;
     head->is_message_complete = false;
+    head->extension_bytes = 0;
     head->target = (struct head_span){0, 0};
     head->body_span = (weft_str){NULL, 0};
 }
 
-/* The status for what the parser refused. An unknown method is 501 if it could be one (RFC 9110
- * section 9.1), a version of another major number 505 (section 15.6.6), else 400. */
+/* A first word that is no method is 501 if it could be one (RFC 9110 section 9.1), else 400. */
+static int refuse_method(const struct head *head, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!token_has(head->base[i]))
+            return i > 0 && head->base[i] == ' ' ? 501 : 400;
+    return HEAD_PARTIAL;
+}
+
+/* A version of another major number is 505 (RFC 9110 section 15.6.6), what is none 400. */
+static int refuse_version(const struct head *head, size_t len)
+{
+    const char *end = memchr(head->base, '\n', len);
+    if (!end)
+        return HEAD_PARTIAL;
+    const char *version = memmem(head->base, (size_t)(end - head->base), " HTTP/", 6);
+    const char *v = version ? version + 6 : end; /* DIGIT "." DIGIT CR LF */
+    bool is_well_formed = end - v == 4 && v[0] >= '0' && v[0] <= '9' && v[1] == '.' &&
+                          v[2] >= '0' && v[2] <= '9' && v[3] == '\r';
+    return is_well_formed ? 505 : 400;
+}
+
+/* The status for what the parser refused: the same however the bytes come, so that it may take more
+ * of them to tell (HEAD_PARTIAL). */
 static int refusal(const struct head *head, size_t len)
 {
     switch (llhttp_get_errno(&head->parser)) {
-    case HPE_INVALID_METHOD: {
-        const char *space = memchr(head->base, ' ', len);
-        return space && token_is((weft_str){head->base, (size_t)(space - head->base)}) ? 501 : 400;
-    }
-    case HPE_INVALID_VERSION: {
-        const char *end = memchr(head->base, '\n', len);
-        const char *version = memmem(head->base, len, " HTTP/", 6);
-        if (!version || (end && version > end))
-            return 400;
-        size_t left = len - (size_t)(version + 6 - head->base);
-        const char *v = version + 6; /* DIGIT "." DIGIT */
-        bool is_well_formed = left >= 4 && v[0] >= '0' && v[0] <= '9' && v[1] == '.' &&
-                              v[2] >= '0' && v[2] <= '9' && v[3] == '\r';
-        return is_well_formed ? 505 : 400;
-    }
+    case HPE_INVALID_METHOD: return refuse_method(head, len);
+    case HPE_INVALID_VERSION: return refuse_version(head, len);
     case HPE_PAUSED_H2_UPGRADE: return 505;
     case HPE_USER: return head->is_target_too_long ? 414 : 431;
     default: return 400;
@@ -150,6 +187,10 @@ int head_parse(struct head *head, const char *base, size_t len, uint32_t *ret_le
 {
     size_t bounded = len < head->max_bytes ? len : head->max_bytes;
     head->base = base;
+    if (weft_unlikely(head->is_refused)) {
+        int rc = refusal(head, bounded);
+        return rc != HEAD_PARTIAL || bounded < head->max_bytes ? rc : 400;
+    }
     if (bounded > head->fed) {
         size_t fresh = bounded - head->fed;
         llhttp_errno_t err = llhttp_execute(&head->parser, base + head->fed, fresh);
@@ -158,8 +199,11 @@ int head_parse(struct head *head, const char *base, size_t len, uint32_t *ret_le
             return HEAD_COMPLETE;
         }
         head->fed = (uint32_t)bounded;
-        if (err != HPE_OK)
-            return refusal(head, bounded);
+        if (err != HPE_OK) {
+            head->is_refused = true;
+            int rc = refusal(head, bounded);
+            return rc != HEAD_PARTIAL || bounded < head->max_bytes ? rc : 400;
+        }
     }
     if (bounded < head->max_bytes)
         return HEAD_PARTIAL;
@@ -228,6 +272,24 @@ bool head_host_is_valid(weft_str host)
     return true;
 }
 
+/* Whether a target has nothing that no client leaves as it is (RFC 3986 section 2): a fragment, and
+ * in the path what others may read as a slash or as the end of the text. Browsers do send a few
+ * others that they should not, | and ^ among them. */
+static bool is_target_clean(weft_str t)
+{
+    bool is_path = true;
+    for (size_t i = 0; i < t.len; i++) {
+        char ch = t.ptr[i];
+        if (ch == '#')
+            return false;
+        if (ch == '?')
+            is_path = false;
+        else if (is_path && (ch == '\\' || ch == '"' || ch == '<' || ch == '>'))
+            return false;
+    }
+    return t.len > 0;
+}
+
 /* The target's form fits the method (RFC 9112 section 3.2): origin-form, absolute-form with a valid
  * authority, asterisk-form for OPTIONS only. CONNECT is for proxies: 501. */
 static int check_target(const struct head *head)
@@ -235,7 +297,7 @@ static int check_target(const struct head *head)
     weft_str t = head_slice(head, head->target);
     if (head->parser.method == HTTP_CONNECT)
         return 501;
-    if (t.len == 0 || memchr(t.ptr, '#', t.len))
+    if (!is_target_clean(t))
         return 400;
     if (t.ptr[0] == '/')
         return 0;
@@ -269,6 +331,18 @@ static bool name_is(const struct head *head, const struct head_header *h, const 
     return h->name.len == len && strncasecmp(head->base + h->name.at, name, len) == 0;
 }
 
+/* The name, or the name with an underscore for its dash, which gateways to older worlds (CGI) take
+ * for the same: a message has one framing only. */
+static bool is_like(const struct head *head, const struct head_header *h, const char *name)
+{
+    for (unsigned i = 0; i < h->name.len; i++) {
+        char ch = head->base[h->name.at + i];
+        if ((ch | 32) != name[i] && !(name[i] == '-' && (ch == '-' || ch == '_')))
+            return false;
+    }
+    return true;
+}
+
 /* Slices lose the white space at their end (RFC 9110 section 5.5). */
 static void trim(const struct head *head, struct head_span *span)
 {
@@ -293,12 +367,22 @@ int head_check(struct head *head)
         if (h->name.len == 4 && name_is(head, h, "host")) {
             hosts++;
             host = h->value.len ? head_slice(head, h->value) : WEFT_STR("");
-        } else if (h->name.len == 17 && name_is(head, h, "transfer-encoding")) {
+        } else if (h->name.len == 14 && is_like(head, h, "content-length")) {
+            weft_str value = head_slice(head, h->value);
+            if (value.len > 1 && value.ptr[0] == '0')
+                return 400; /* octal to some */
+            if (!name_is(head, h, "content-length"))
+                return 400;
+        } else if (h->name.len == 17 && is_like(head, h, "transfer-encoding")) {
             codings++;
+            if (!name_is(head, h, "transfer-encoding"))
+                return 400;
             /* In HTTP/1.0 it means that the framing is not to be trusted (RFC 9112 section 6.1). */
             if (p->http_minor == 0 || codings > 1)
                 return 400;
             weft_str value = head_slice(head, h->value);
+            if (value.len == 0)
+                return 400;
             if (value.len != 7 || strncasecmp(value.ptr, "chunked", 7) != 0)
                 return 501;
         }
@@ -306,7 +390,9 @@ int head_check(struct head *head)
     if (hosts > 1 || (hosts == 0 && p->http_minor == 1) ||
         (hosts == 1 && !head_host_is_valid(host)))
         return 400;
-    if (codings && (p->flags & F_CONTENT_LENGTH))
-        return 400; /* the smuggler's pair (RFC 9112 section 6.1) */
+    /* The smuggler's pair (RFC 9112 section 6.1), and a coding that is chunked to one reader of the
+     * line only. */
+    if (codings && ((p->flags & F_CONTENT_LENGTH) || !(p->flags & F_CHUNKED)))
+        return 400;
     return check_target(head);
 }

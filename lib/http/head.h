@@ -11,6 +11,7 @@ enum {
     HEAD_MAX_BYTES = 16 * 1024, /* request line and headers; offsets fit 16 bits */
     HEAD_MAX_TARGET = 8 * 1024,
     HEAD_MAX_HEADERS = 100,
+    HEAD_MAX_EXTENSIONS = 4 * 1024, /* bytes of chunk extensions beyond their share */
 };
 
 /* A slice of the head, by offsets from its first byte, which stay true when the buffer moves. */
@@ -32,6 +33,7 @@ struct head {
     uint16_t header_count;
     bool is_value_next; /* the last callback was of a value */
     bool is_complete;
+    bool is_refused; /* by the parser, for good; which status is it, is still open */
     bool has_too_many;
     bool is_target_too_long;
     struct head_span target;
@@ -40,6 +42,8 @@ struct head {
     /* Where the trailers of a chunked body go; see trailer.h. */
     struct trailers **trailers;
     struct arena *arena;
+
+    uint32_t extension_bytes; /* of chunk extensions, less what data has made up for */
 
     /* A span of a chunked body that the parser stopped at; see body.c. */
     weft_str body_span;
