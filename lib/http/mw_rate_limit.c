@@ -20,6 +20,7 @@
 enum { WAYS = 8, LOCKS = 64, CLIENTS = 16384, CLIENTS_MAX = 1 << 24, BURST = 20 };
 
 static const double PER_SECOND = 10;
+static const int64_t AHEAD_MAX_NS = INT64_MAX / 4; /* so that no sum of times overflows */
 
 struct slot {
     uint64_t key[2]; /* the client's address or the hash of its key; all zero: never used */
@@ -165,7 +166,8 @@ int weft_mw_rate_limit(weft_http *h, void *arg)
         return -ENOMEM;
     if (!client_key(h, opts, t, key))
         return weft_next(h);
-    int64_t wait = take(t, key, interval, (burst - 1) * interval);
+    int64_t ahead = burst - 1 < AHEAD_MAX_NS / interval ? (burst - 1) * interval : AHEAD_MAX_NS;
+    int64_t wait = take(t, key, interval, ahead);
     if (wait == 0)
         return weft_next(h);
     int rc = weft_set_header_fmt(h, "Retry-After", "%lld",

@@ -7,15 +7,17 @@
 
 static const int64_t TIMEOUT_NS = 30 * WEFT_SEC;
 
-/* Gives the time back to what runs outside; a context that has ended stays so. */
-static int restore(weft_http *h, int64_t deadline, int64_t of_context)
+/* Gives the time back to what runs outside. A context that has ended stays so, and without memory
+ * the time stays short: neither takes back the answer that there is. */
+static void restore(weft_http *h, int64_t deadline, int64_t of_context)
 {
     h->deadline = deadline;
-    if (!h->ctx || weft_ctx_error(h->ctx))
-        return 0;
+    if (!h->ctx)
+        return;
     if (of_context == 0) /* it was made inside */
         of_context = deadline ? deadline : weft_now() + h->server->opts.handler_timeout;
-    return context_move_deadline(h->ctx, of_context);
+    int ignored = context_move_deadline(h->ctx, of_context);
+    (void)ignored;
 }
 
 int weft_mw_timeout(weft_http *h, void *arg)
@@ -29,6 +31,6 @@ int weft_mw_timeout(weft_http *h, void *arg)
     if (rc < 0)
         return rc;
     rc = weft_next(h);
-    int restored = restore(h, deadline, of_context);
-    return rc ? rc : restored;
+    restore(h, deadline, of_context);
+    return rc;
 }
