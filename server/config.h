@@ -63,8 +63,9 @@ struct config_upstream {
     char *hash_on; /* "client", "header:NAME" or "cookie:NAME" */
     struct config_quantity connect_timeout, timeout;
     struct config_health *health;
-    uint32_t retries, max_idle;
-    enum config_switch pass_host;
+    uint32_t *retries; /* NULL: the default */
+    uint32_t max_idle;
+    enum config_switch pass_host, strip_prefix;
 };
 
 struct config_respond {

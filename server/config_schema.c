@@ -91,9 +91,10 @@ static const cyaml_schema_field_t upstream_fields[] = {
     QUANTITY("connect_timeout", struct config_upstream, connect_timeout),
     QUANTITY("timeout", struct config_upstream, timeout),
     MAPPING_PTR("health", struct config_upstream, health, health_fields),
-    NUMBER("retries", struct config_upstream, retries),
+    CYAML_FIELD_UINT_PTR("retries", CYAML_FLAG_POINTER | OPTIONAL, struct config_upstream, retries),
     NUMBER("max_idle", struct config_upstream, max_idle),
     SWITCH("pass_host", struct config_upstream, pass_host),
+    SWITCH("strip_prefix", struct config_upstream, strip_prefix),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t respond_fields[] = {

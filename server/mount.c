@@ -81,6 +81,66 @@ static int add(weft_app *app, const struct config_route *r, const char *pattern,
     return rc;
 }
 
+/* Below a route's path, and the path itself. */
+static int add_below(weft_app *group, const struct config_route *r, weft_handler *handler,
+                     const void *arg)
+{
+    int rc = add(group, r, "/{path...}", handler, arg);
+    return rc < 0 || strcmp(r->path, "/") == 0 ? rc : add(group, r, "", handler, arg);
+}
+
+static void drop_proxy(void *proxy)
+{
+    weft_proxy_free(proxy);
+}
+
+static void set_upstream(weft_proxy_opts *o, const struct config_upstream *u)
+{
+    static const int balances[] = {[BALANCE_ROUND_ROBIN] = WEFT_BALANCE_ROUND_ROBIN,
+                                   [BALANCE_LEAST] = WEFT_BALANCE_LEAST,
+                                   [BALANCE_RANDOM] = WEFT_BALANCE_TWO_CHOICES,
+                                   [BALANCE_HASH] = WEFT_BALANCE_HASH};
+    o->balance = balances[u->balance];
+    o->hash_on = u->hash_on;
+    o->host = u->pass_host == SWITCH_OFF ? "" : NULL;
+    o->connect_timeout = u->connect_timeout.value;
+    o->header_timeout = u->timeout.value;
+    o->idle_timeout = u->timeout.value;
+    o->max_idle = (int)u->max_idle;
+    o->retries = u->retries ? (int)*u->retries : 0;
+    if (u->retries && *u->retries == 0)
+        o->retries = -1; /* the library's word for none */
+    if (u->health) {
+        o->health_path = u->health->path;
+        o->health_interval = u->health->interval.value;
+        o->health_timeout = u->health->timeout.value;
+        o->health_rise = (int)u->health->rise;
+        o->health_fall = (int)u->health->fall;
+    }
+}
+
+static int mount_proxy(const struct config *config, const char *place, const struct config_route *r,
+                       weft_app *group, struct mounted **list)
+{
+    char err[256], at[128];
+    weft_proxy_opts *opts = calloc(1, sizeof *opts); /* large */
+    if (!opts)
+        return -ENOMEM;
+    for (unsigned i = 0; i < r->proxy.count && i < WEFT_PROXY_MAX_UPSTREAMS; i++)
+        opts->upstreams[i].url = r->proxy.items[i];
+    if (r->upstream)
+        set_upstream(opts, r->upstream);
+    if (r->upstream && r->upstream->strip_prefix == SWITCH_ON && strcmp(r->path, "/") != 0)
+        opts->strip_prefix = r->path;
+    weft_proxy *proxy = weft_proxy_new(opts, err, sizeof err);
+    free(opts);
+    snprintf(at, sizeof at, "%s.proxy", place);
+    if (!proxy)
+        return config_wrong(config, at, "%s", err);
+    int rc = mounted_keep(list, proxy, drop_proxy);
+    return rc < 0 ? rc : add_below(group, r, weft_proxy_handler, proxy);
+}
+
 static int mount_builtin(const struct config *config, const char *place,
                          const struct config_route *r, weft_app *app)
 {
@@ -114,6 +174,8 @@ int mount_route(const struct config *config, const char *place, const struct con
         rc = module_load(config, place, r, group, &module);
         return rc < 0 ? rc : mounted_keep(list, module, drop_module);
     }
+    if (r->proxy.count)
+        return mount_proxy(config, place, r, group, list);
     if (r->redirect)
         return add(group, r, r->path, answer_redirect, r);
     if (r->respond)

@@ -30,9 +30,10 @@ def until(claim, what):
 class Supervised:
     """`weft serve -c weft.yaml`, where the text's PORT stands for a free port."""
 
-    def __init__(self, text, files=(), **environ):
+    def __init__(self, text, files=(), ready_status=200, **environ):
         self.folder = tempfile.TemporaryDirectory()
         self.port = free_port()
+        self.ready_status = ready_status # of /ping
         self.environ = {**os.environ, **environ}
         for name, content in files:
             with open(os.path.join(self.folder.name, name), "w", encoding="utf-8") as file:
@@ -65,7 +66,7 @@ class Supervised:
 
     def answers(self, path):
         try:
-            return self.get(path)[0] == 200
+            return self.get(path)[0] == self.ready_status
         except OSError:
             return False
 
