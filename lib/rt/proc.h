@@ -48,8 +48,8 @@ struct proc {
 
     /* Owner only: the machine that holds this processor, while it is in the runtime. */
     struct stack_cache stacks;
-    struct task_list spawns; /* free spawn records */
-    struct task *first;      /* before all others: who left straight could not run it; or NULL */
+    struct spawn_cache spawns;
+    struct task *first; /* before all others: who left straight could not run it; or NULL */
     uint32_t next_runs;
     uint32_t look_in; /* so many tasks until it looks around */
     uint32_t random;

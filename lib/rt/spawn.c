@@ -1,6 +1,8 @@
 #include "spawn.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proc.h"
 
@@ -16,64 +18,74 @@ struct chunk {
 
 static int pool_grow_locked(struct spawn_pool *pool)
 {
+    size_t room = pool->room + SPAWN_CHUNK;
+    if (room > pool->allocated) {
+        size_t allocated = 2 * room;
+        struct spawn **free_list = realloc(pool->free, allocated * sizeof *free_list);
+        if (!free_list)
+            return -1;
+        pool->free = free_list;
+        pool->allocated = allocated;
+    }
     struct chunk *chunk = malloc(sizeof *chunk + (size_t)SPAWN_CHUNK * RECORD);
     if (!chunk)
         return -1;
     chunk->next = pool->chunks;
     pool->chunks = chunk;
-    for (int i = 0; i < SPAWN_CHUNK; i++) {
-        struct spawn *s = (struct spawn *)(chunk->records + (size_t)i * RECORD);
-        s->is_pooled = 1;
-        task_list_push(&pool->free, &s->task);
-    }
+    pool->room = room;
+    for (int i = SPAWN_CHUNK - 1; i >= 0; i--) /* the first on top */
+        pool->free[pool->count++] = (struct spawn *)(chunk->records + (size_t)i * RECORD);
     return 0;
 }
 
-/* Moves up to SPAWN_CHUNK free records into `to`. */
-static void pool_take(struct spawn_pool *pool, struct task_list *to)
+/* Takes up to `want` free records, at most SPAWN_CHUNK. Returns how many; 0: memory is out. */
+static uint32_t pool_take(struct spawn_pool *pool, struct spawn *to[], uint32_t want)
+{
+    uint32_t count = 0;
+    lock_take(&pool->lock);
+    if (pool->count || pool_grow_locked(pool) == 0) {
+        count = pool->count < want ? (uint32_t)pool->count : want;
+        pool->count -= count;
+        memcpy(to, pool->free + pool->count, count * sizeof *to);
+    }
+    lock_release(&pool->lock);
+    return count;
+}
+
+static void pool_give(struct spawn_pool *pool, struct spawn *const from[], uint32_t count)
 {
     lock_take(&pool->lock);
-    if (pool->free.first || pool_grow_locked(pool) == 0) {
-        for (int i = 0; i < SPAWN_CHUNK; i++) {
-            struct task *task = task_list_pop(&pool->free);
-            if (!task)
-                break;
-            task_list_push(to, task);
-        }
-    }
+    weft_assert(pool->count + count <= pool->room);
+    memcpy(pool->free + pool->count, from, count * sizeof *from);
+    pool->count += count;
     lock_release(&pool->lock);
 }
 
-static void pool_give(struct spawn_pool *pool, struct task_list *from, uint32_t count)
+static struct spawn *pooled_new(struct proc *p)
 {
-    lock_take(&pool->lock);
-    for (uint32_t i = 0; i < count; i++)
-        task_list_push(&pool->free, task_list_pop(from));
-    lock_release(&pool->lock);
+    struct spawn *s;
+    if (!p)
+        return pool_take(&rt.spawn_pool, &s, 1) ? s : NULL;
+    struct spawn_cache *cache = &p->spawns;
+    if (cache->count == 0 &&
+        (cache->count = pool_take(&rt.spawn_pool, cache->free, SPAWN_CHUNK)) == 0)
+        return NULL;
+    s = cache->free[--cache->count];
+    if (cache->count) /* another processor was the last to touch it, perhaps */
+        __builtin_prefetch(cache->free[cache->count - 1], 1);
+    return s;
 }
 
 struct spawn *spawn_new(struct proc *p, uint32_t copied)
 {
-    struct spawn *s;
-    if (copied > SPAWN_INLINE) {
-        s = aligned_alloc(16, (sizeof *s + copied + 15) & ~(size_t)15);
-        if (!s)
-            return NULL;
-        s->is_pooled = 0;
-    } else {
-        struct task_list local = TASK_LIST_INIT;
-        struct task_list *list = p ? &p->spawns : &local;
-        if (!list->first)
-            pool_take(&rt.spawn_pool, list);
-        struct task *task = task_list_pop(list);
-        if (!task)
-            return NULL;
-        s = task_container(task, struct spawn, task);
-        if (!p)
-            pool_give(&rt.spawn_pool, &local, local.count);
+    bool is_pooled = copied <= SPAWN_INLINE;
+    struct spawn *s = is_pooled ? pooled_new(p)
+                                : aligned_alloc(16, (sizeof *s + copied + 15) & ~(size_t)15);
+    if (s) {
+        s->task.kind = TASK_SPAWN;
+        s->copied = copied;
+        s->is_pooled = is_pooled;
     }
-    s->task.kind = TASK_SPAWN;
-    s->copied = copied;
     return s;
 }
 
@@ -83,16 +95,17 @@ void spawn_free(struct proc *p, struct spawn *s)
         free(s);
         return;
     }
-    struct task_list local = TASK_LIST_INIT;
-    struct task_list *list = p ? &p->spawns : &local;
-    /* Newest first: it is still in the cache. */
-    s->task.next = list->first;
-    list->first = &s->task;
-    if (!list->last)
-        list->last = &s->task;
-    list->count++;
-    if (!p || list->count > SPAWN_CACHE)
-        pool_give(&rt.spawn_pool, list, p ? SPAWN_CACHE / 2 : 1);
+    if (!p) {
+        pool_give(&rt.spawn_pool, &s, 1);
+        return;
+    }
+    struct spawn_cache *cache = &p->spawns;
+    if (cache->count == SPAWN_CACHE) { /* the coldest go */
+        pool_give(&rt.spawn_pool, cache->free, SPAWN_CACHE / 2);
+        cache->count = SPAWN_CACHE / 2;
+        memcpy(cache->free, cache->free + SPAWN_CACHE / 2, cache->count * sizeof *cache->free);
+    }
+    cache->free[cache->count++] = s;
 }
 
 void spawn_pool_done(struct spawn_pool *pool)
@@ -103,5 +116,6 @@ void spawn_pool_done(struct spawn_pool *pool)
         free(chunk);
         chunk = next;
     }
+    free(pool->free);
     *pool = (struct spawn_pool){0};
 }

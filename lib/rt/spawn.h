@@ -27,11 +27,19 @@ struct spawn {
     _Alignas(16) char copy[];
 };
 
-/* Free records, linked through their task. Chunks are linked through their first record's arg. */
+/* Free records, by pointers beside them: a record whose last user was on another processor is not
+ * touched before it is used again. */
 struct spawn_pool {
     struct lock lock;
-    struct task_list free;
+    struct spawn **free;
+    size_t count, room, allocated; /* free ones; all there are; what `free` could hold */
     void *chunks;
+};
+
+/* The free records of a processor, newest on top. */
+struct spawn_cache {
+    uint32_t count;
+    struct spawn *free[SPAWN_CACHE];
 };
 
 /* What is asked of a new coroutine. */

@@ -54,6 +54,8 @@ static inline struct task *spawnq_pop(struct spawnq *q)
     struct task *task = NULL;
     if (count) {
         task = q->slot[(q->oldest + --count) % SPAWNQ_SIZE];
+        if (count) /* the next one may have come from another processor */
+            __builtin_prefetch(q->slot[(q->oldest + count - 1) % SPAWNQ_SIZE]);
         atomic_store_explicit(&q->count, count, memory_order_relaxed);
     }
     spin_release(&q->lock);
