@@ -29,8 +29,9 @@ WEFT_API int weft_get_stats(int proc, weft_stats *ret_stats);
 
 /* Writes the list of all coroutines to the descriptor `fd`: id, name, state, what each waits for
  * and since when, where it was spawned, and its back trace. Coroutines go on meanwhile; one whose
- * stack is being read waits for the moment. Returns 0; -ESRCH when no runtime runs; -EIO. Any
- * thread; blocks it. */
+ * stack is being read waits for the moment, and one that runs is interrupted by SIGURG to be asked
+ * where it is, unless the program handles that signal itself. Returns 0; -ESRCH when no runtime
+ * runs; -EIO. Any thread; blocks it. */
 WEFT_API int weft_dump(int fd);
 
 /* Records what the scheduler does (who runs where, parks, wakes, steals) until weft_trace_stop,

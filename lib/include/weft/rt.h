@@ -43,7 +43,9 @@ WEFT_API int weft_run(int (*main_fn)(void *arg), void *arg);
 /* weft_run with options; -EINVAL when one is out of its range. */
 WEFT_API int weft_run_with(const weft_run_opts *opts, int (*main_fn)(void *arg), void *arg);
 
-/* Spawns a coroutine that runs `fn(arg)`. It takes a stack only when it starts to run.
+/* Spawns a coroutine that runs `fn(arg)` under the spawner's current context. It takes a stack only
+ * when it starts to run; while none can be had it waits for others to end, which is said once on
+ * stderr, with what to set.
  *
  * Never parks. From any coroutine, or from any thread while the runtime runs.
  * Returns 0; -ENOMEM; -ESRCH when no runtime is running. The caller keeps ownership of arg. */
