@@ -51,6 +51,20 @@ static void answer(void *arg)
     weft_wg_done(e->wg);
 }
 
+/* Until a processor has stolen from the other one, as it does whenever it is idle meanwhile. */
+static void be_stolen_from(void)
+{
+    weft_stats stats = {0};
+    for (int round = 0; round < 1000 && stats.steals == 0; round++) {
+        weft_wg wg = WEFT_WG_INIT;
+        weft_wg_add(&wg, 10);
+        for (int i = 0; i < 10; i++)
+            weft_go(compute, &wg);
+        if (weft_wg_wait(&wg) < 0 || weft_get_stats(-1, &stats) < 0)
+            abort();
+    }
+}
+
 static int traced(void *arg)
 {
     int pair[2], v;
@@ -75,6 +89,7 @@ static int traced(void *arg)
     weft_blocking(block_shortly, NULL);
     weft_sleep(WEFT_MS);
     int rc = weft_wg_wait(&wg);
+    be_stolen_from();
     weft_chan_free(e.ch);
     close(pair[0]);
     close(pair[1]);
