@@ -452,6 +452,26 @@ class Hostile(unittest.TestCase):
         def longer(number, record):
             return record[:3] + b"\x48\x00" + record[5:] if number == last else record
 
+        def flip_at(at, place):
+            def change(number, record):
+                if number != at or len(record) <= 5 + place:
+                    return record
+                return record[:5 + place] + bytes([record[5 + place] ^ 0x40]) + record[6 + place:]
+            return change
+
+        def drop_at(at):
+            return lambda number, record: b"" if number == at else record
+
+        for version in VERSIONS:  # every record of the handshake, after the first
+            seen = []
+            self.scrambled(version, lambda n, r: seen.append(r[0]) or r)
+            for at, kind in enumerate(seen):
+                if at == 0 or kind == 20:
+                    continue  # change_cipher_spec says nothing in TLS 1.3
+                for place in (0, 1, 5, 20):
+                    self.assertIsNone(self.scrambled(version, flip_at(at, place)), (version, at))
+                if at < len(seen) - 1:  # without the last one the server would rightly wait
+                    self.assertIsNone(self.scrambled(version, drop_at(at)), (version, at))
         for version in VERSIONS:
             seen = []
             self.assertIn(b"Hello", self.scrambled(version, lambda n, r: seen.append(n) or r))

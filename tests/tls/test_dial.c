@@ -41,6 +41,23 @@ static int who(weft_http *h, void *arg)
                       info.peer_subject ? info.peer_subject : "-");
 }
 
+/* Gives back what comes, until the peer ends. */
+static int echo(weft_http *h, void *arg)
+{
+    char buf[20000];
+    weft_conn *c;
+    weft_str early;
+    (void)arg;
+    int rc = weft_upgrade(h, "echo", &c, &early);
+    if (rc == 0)
+        rc = weft_conn_write_all(c, early.ptr, early.len);
+    for (ssize_t n = 1; rc == 0 && n > 0;) {
+        n = weft_conn_read(c, buf, sizeof buf);
+        rc = n > 0 ? weft_conn_write_all(c, buf, (size_t)n) : (int)n;
+    }
+    return rc;
+}
+
 static void make_certs(struct talk *t)
 {
     static const char *const names[] = {"localhost", "127.0.0.1"};
@@ -72,6 +89,7 @@ static void talk(struct talk *t, void (*run)(struct talk *), weft_tls_opts tls)
     t->run = run;
     t->f.app = weft_app_new();
     weft_get(t->f.app, "/who", who, NULL);
+    weft_get(t->f.app, "/echo", echo, NULL);
     snprintf(t->address, sizeof t->address, "127.0.0.1:%d", free_port());
     snprintf(t->f.address, sizeof t->f.address, "%s", t->address);
     tls.cert = t->cert;
@@ -237,6 +255,62 @@ Test(dial_tls, gives_up_on_a_peer_that_never_answers)
     cr_assert_eq(listen(fd, 4), 0);
     cr_expect_eq(weft_run(silent, &fd), -ETIMEDOUT);
     close(fd);
+}
+
+enum { ECHO_BYTES = 2 << 20 };
+
+static unsigned char pattern(size_t i)
+{
+    return (unsigned char)(i * 7 + i / 251);
+}
+
+static void write_pattern(void *arg)
+{
+    enum { PIECE = 70001 }; /* records of every size come of it */
+    static unsigned char bytes[ECHO_BYTES];
+    weft_conn *c = arg;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = pattern(i);
+    for (size_t at = 0; at < sizeof bytes; at += PIECE) {
+        size_t len = sizeof bytes - at < PIECE ? sizeof bytes - at : PIECE;
+        struct iovec iov[3] = {{bytes + at, len / 3}, {bytes + at + len / 3, 0}, {NULL, 0}};
+        iov[1].iov_len = len - len / 3;
+        cr_assert_eq(weft_conn_writev_all(c, iov, 3), 0);
+    }
+    cr_assert_eq(weft_conn_shutdown_write(c), 0);
+}
+
+static void talks_both_ways(struct talk *t)
+{
+    static const char request[] = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n"
+                                  "Upgrade: echo\r\n\r\n";
+    char buf[30000];
+    weft_conn *c;
+    size_t head = 0, at = 0, wrong = 0;
+    ssize_t n;
+    weft_tls_dial_opts opts = {.insecure = 1};
+    cr_assert_eq(weft_dial_tls(t->address, &opts, &c), 0);
+    weft_conn_set_read_deadline(c, weft_now() + CLIENT_PATIENCE_S * WEFT_SEC);
+    cr_assert_eq(weft_conn_write_all(c, request, sizeof request - 1), 0);
+    while (head < 4 || memcmp(buf + head - 4, "\r\n\r\n", 4) != 0) {
+        cr_assert_eq(weft_conn_read(c, buf + head, 1), 1);
+        head++;
+    }
+    cr_assert_eq(weft_go(write_pattern, c), 0);
+    while ((n = weft_conn_read(c, buf, sizeof buf)) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            wrong += (unsigned char)buf[i] != pattern(at++);
+    cr_expect_eq(n, 0);
+    cr_expect_eq(at, (size_t)ECHO_BYTES);
+    cr_expect_eq(wrong, (size_t)0);
+    weft_conn_close(c);
+}
+
+Test(dial_tls, reads_while_another_coroutine_writes)
+{
+    static struct talk t;
+    make_certs(&t);
+    talk(&t, talks_both_ways, (weft_tls_opts){.no_watch = 1});
 }
 
 static void stalls(struct talk *t)
