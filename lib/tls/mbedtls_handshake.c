@@ -3,7 +3,9 @@
  * The handshake runs in the connection's coroutine. It computes for one to four milliseconds (a
  * signature and a key exchange) and waits for the peer once or twice; how many compute at once is
  * bounded, so that processors stay free for connections that are open, and who only waits holds no
- * turn and no buffers: a peer that is slow on purpose costs a few KB until its deadline. *
+ * turn and no buffers: a peer that is slow on purpose costs its coroutine and its session, some
+ * 25 KB, until its deadline.
+ *
  * Considered and lost: handing the computing to threads of its own (weft_blocking). Open
  * connections were served no sooner, since the threads take the processors' CPUs; half as many
  * turns as processors was better, with 2 CPUs under full handshakes from four clients: half of the
