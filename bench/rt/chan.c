@@ -57,6 +57,7 @@ static int64_t chan_buffered(void)
 struct sender {
     weft_chan *ch;
     int count;
+    weft_wg *left;
 };
 
 static void send_some(void *arg)
@@ -65,15 +66,18 @@ static void send_some(void *arg)
     for (int64_t i = 0; i < s->count; i++)
         if (weft_chan_send(s->ch, &i) != 0)
             break;
+    weft_wg_done(s->left);
 }
 
 static int64_t select_from(int room)
 {
     weft_chan *ch[CASES];
     int64_t sum = 0, count = 0;
+    weft_wg left = WEFT_WG_INIT;
+    weft_wg_add(&left, CASES);
     for (int i = 0; i < CASES; i++) {
         ch[i] = weft_chan_new(sizeof(int64_t), (size_t)room);
-        struct sender s = {ch[i], SELECTS / CASES};
+        struct sender s = {ch[i], SELECTS / CASES, &left};
         weft_go_copy(send_some, &s, sizeof s);
     }
     for (; count < SELECTS / CASES * CASES; count++) {
@@ -85,6 +89,7 @@ static int64_t select_from(int room)
         default: return -1;
         }
     }
+    weft_wg_wait(&left);
     for (int i = 0; i < CASES; i++)
         weft_chan_free(ch[i]);
     int64_t each = SELECTS / CASES;

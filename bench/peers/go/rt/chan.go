@@ -1,5 +1,7 @@
 package main
 
+import "sync"
+
 const (
 	roundTrips = 1000000
 	elements   = 5000000
@@ -50,12 +52,15 @@ func chanBuffered() int {
 func selectFrom(room int) int {
 	const each = selects / cases
 	var ch [cases]chan int
+	var left sync.WaitGroup
+	left.Add(cases)
 	for i := range ch {
 		ch[i] = make(chan int, room)
 		go func(ch chan int) {
 			for i := 0; i < each; i++ {
 				ch <- i
 			}
+			left.Done()
 		}(ch[i])
 	}
 	sum := 0
@@ -69,6 +74,7 @@ func selectFrom(room int) int {
 			sum += value
 		}
 	}
+	left.Wait()
 	if sum != cases*(each*(each-1)/2) {
 		panic("select")
 	}
