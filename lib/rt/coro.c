@@ -70,6 +70,8 @@ static void coro_main(void *arg)
     struct coro *c = arg;
     san_switch_end(&c->fiber);
     arrive();
+    if (weft_unlikely(rt.is_fuzzing))
+        sched_point();
     c->fn(c->arg);
     if (weft_unlikely(c->groups != NULL))
         report_open_group(c);

@@ -141,7 +141,7 @@ void task_ready(struct task *task)
     if (weft_unlikely(trace_is_on()))
         trace_ready(p, task);
     /* Alone in run-next it is left to this processor, whose coroutine is likely to park soon. */
-    if (weft_unlikely(!p))
+    if (weft_unlikely(!p || (rt.is_fuzzing && random_next(p) % 8 == 0)))
         task_share(task);
     else if (next_push(p, task) && procs_in_use() > 1)
         proc_wake_one();

@@ -62,6 +62,8 @@ static struct task *block(struct machine *m)
     if (m->is_spinning)
         spin_end(m, false);
     idle_declare(p);
+    if (weft_unlikely(rt.is_fuzzing))
+        sched_stall(p);
     if (is_stopping() || is_work_anywhere()) {
         idle_retract(m);
         spin_begin(m);
@@ -146,8 +148,8 @@ static struct task *sched_next(struct machine *m)
                 forward(m);
                 continue;
             }
-            if (rt.is_fuzzing)
-                sched_fuzz(p);
+            if (rt.is_fuzzing && (task = sched_fuzz(p)))
+                return task;
         }
         if ((task = p->first)) {
             p->first = NULL;
@@ -211,6 +213,8 @@ void sched_left(struct machine *m, struct coro *c)
                           memory_order_relaxed); /* for reports */
     /* pairs: the acquire of who reports; it reads the stack of a PARKED one only */
     atomic_store_explicit(&c->state, CORO_PARKED, memory_order_release);
+    if (weft_unlikely(rt.is_fuzzing) && m->proc)
+        sched_stall(m->proc);
     if (!m->commit(c, m->commit_arg)) /* it goes on, next, where there is a processor */
         task_ready(&c->task);
 }

@@ -97,10 +97,12 @@ static inline void sched_tick(struct proc *p)
 }
 
 /* Whether p's next look for a task is more than that. Owner only. */
-static inline bool has_to_heed(const struct proc *p)
+static inline bool has_to_heed(struct proc *p)
 {
+    uint32_t alerts = atomic_load_explicit(&rt.alerts,
+                                           memory_order_relaxed); /* relaxed: as in sched_next */
     return p->look_in == 0 || trace_is_on() ||
-           atomic_load_explicit(&rt.alerts, memory_order_relaxed); /* relaxed: as in sched_next */
+           (alerts && (alerts != ALERT_FUZZING || random_next(p) % 2));
 }
 
 /* The coroutine that the running one, about to leave, should switch to without asking the
@@ -178,7 +180,11 @@ struct task *steal(struct machine *m);
 
 /* ---- yield.c ---- */
 
-/* WEFT_SCHED_SEED: shuffles what p would run next. Owner only. */
-void sched_fuzz(struct proc *p);
+/* WEFT_SCHED_SEED: shuffles what p would run next; returns what it runs now, or NULL: as usual.
+ * Owner only. */
+struct task *sched_fuzz(struct proc *p);
+
+/* WEFT_SCHED_SEED: the thread rests now and then. Blocks it. p is pinned, or held. */
+void sched_stall(struct proc *p);
 
 #endif

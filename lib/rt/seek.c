@@ -81,6 +81,8 @@ static bool is_stuck(struct proc *v)
 {
     if (!atomic_load_explicit(&v->runq.next, memory_order_relaxed) && !spawnq_length(&v->spawnq))
         return false;
+    if (weft_unlikely(rt.is_fuzzing))
+        return true;
     uint64_t tick = atomic_load_explicit(&v->tick, memory_order_relaxed); /* a hint */
     int64_t until = weft_now() + NEXT_STEAL_NS;
     while (weft_now() < until)

@@ -138,6 +138,8 @@ uint32_t waiter_park(struct waiter *w, void (*unlock)(void *arg), void *unlock_a
         coro_park(commit, w, reason);
     else
         thread_sleep(w);
+    if (weft_unlikely(rt.is_fuzzing))
+        sched_point(); /* it is still armed, and in the queues that did not wake it */
     if (w->is_shared)
         disarm(w);
     return atomic_load_explicit(&w->word, memory_order_acquire);
