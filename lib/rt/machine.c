@@ -255,10 +255,12 @@ bool machine_rest(struct machine *m)
         lock_release(&machines.lock);
     }
     for (;;) {
-        if (atomic_load_explicit(&m->wakes, memory_order_acquire) != wakes)
-            return true;
+        /* In this order: who stops says so, and then moves the word. */
+        bool is_given = atomic_load_explicit(&m->wakes, memory_order_acquire) != wakes;
         if (is_stopping())
             return false;
+        if (is_given)
+            return true;
         int64_t until = weft_now() + REST_NS;
         futex_wait(&m->wakes, wakes, REST_NS);
         if (weft_now() >= until && unrest(m))
@@ -269,8 +271,11 @@ bool machine_rest(struct machine *m)
 void machines_wake(void)
 {
     lock_take(&machines.lock);
-    for (int i = 0; i < machines.records; i++)
+    for (int i = 0; i < machines.records; i++) {
+        /* pairs: machine_rest, which may be about to sleep: the word has to move */
+        atomic_fetch_add_explicit(&machines.all[i]->wakes, 1, memory_order_release);
         futex_wake(&machines.all[i]->wakes, 1);
+    }
     lock_release(&machines.lock);
     sem_post(&machines.news);
 }

@@ -20,6 +20,9 @@ enum { SAN_THREADS = 2 }; /* of its own, at most: a forked process has two */
 #else
 enum { SAN_THREADS = 0 };
 #endif
+#ifdef WEFT_VALGRIND /* ./dev build valgrind */
+#include <valgrind/valgrind.h>
+#endif
 
 /* What is known of one context: a coroutine's, or a machine's own stack. */
 struct san_fiber {
@@ -30,6 +33,9 @@ struct san_fiber {
 #endif
 #ifdef SAN_THREAD
     void *tsan;
+#endif
+#ifdef WEFT_VALGRIND
+    unsigned valgrind; /* the stack's number */
 #endif
     char nothing[0];
 };
@@ -46,6 +52,9 @@ static inline void san_fiber_init(struct san_fiber *f, const void *low, size_t b
 #ifdef SAN_THREAD
     f->tsan = __tsan_create_fiber(0);
 #endif
+#ifdef WEFT_VALGRIND
+    f->valgrind = VALGRIND_STACK_REGISTER(low, (const char *)low + bytes);
+#endif
 }
 
 static inline void san_fiber_done(struct san_fiber *f)
@@ -53,6 +62,9 @@ static inline void san_fiber_done(struct san_fiber *f)
     (void)f;
 #ifdef SAN_THREAD
     __tsan_destroy_fiber(f->tsan);
+#endif
+#ifdef WEFT_VALGRIND
+    VALGRIND_STACK_DEREGISTER(f->valgrind);
 #endif
 }
 

@@ -148,7 +148,7 @@ static struct task *sched_next(struct machine *m)
                 forward(m);
                 continue;
             }
-            if (rt.is_fuzzing && (task = sched_fuzz(p)))
+            if (rt.is_fuzzing && !p->first && (task = sched_fuzz(p)))
                 return task;
         }
         if ((task = p->first)) {

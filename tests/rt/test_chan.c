@@ -9,8 +9,8 @@
 #include "at_sizes.h"
 #include "output_of.h"
 
-#ifdef __SANITIZE_THREAD__
-enum { MANY = 2000 };
+#if defined(__SANITIZE_THREAD__) || defined(WEFT_VALGRIND)
+enum { MANY = 1000 };
 #else
 enum { MANY = 20000 };
 #endif

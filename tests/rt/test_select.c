@@ -5,7 +5,7 @@
 
 #include "at_sizes.h"
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(WEFT_VALGRIND)
 enum { MANY = 1000 };
 #else
 enum { MANY = 10000 };

@@ -7,7 +7,7 @@
 
 #include "at_sizes.h"
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(WEFT_VALGRIND)
 enum { ROUNDS = 150 };
 #else
 enum { ROUNDS = 600 };
