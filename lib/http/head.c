@@ -272,21 +272,23 @@ bool head_host_is_valid(weft_str host)
     return true;
 }
 
-/* Whether a target has nothing that no client leaves as it is (RFC 3986 section 2): a fragment, and
- * in the path what others may read as a slash or as the end of the text. Browsers do send a few
- * others that they should not, | and ^ among them. */
+/* What no client leaves as it is in a target (RFC 3986 section 2): a number sign anywhere, and in
+ * the path what others may read as a slash or as the end of the text. Browsers do send a few others
+ * that they should not, | and ^ among them. */
+static bool is_suspect(char ch)
+{
+    static const uint64_t low = UINT64_C(1) << '#' | UINT64_C(1) << '"' | UINT64_C(1) << '<' |
+                                UINT64_C(1) << '>';
+    unsigned char byte = (unsigned char)ch;
+    return byte < 64 ? low >> byte & 1 : byte == '\\';
+}
+
 static bool is_target_clean(weft_str t)
 {
-    bool is_path = true;
-    for (size_t i = 0; i < t.len; i++) {
-        char ch = t.ptr[i];
-        if (ch == '#')
+    for (size_t i = 0; i < t.len; i++)
+        if (weft_unlikely(is_suspect(t.ptr[i])) &&
+            (t.ptr[i] == '#' || !memchr(t.ptr, '?', i))) /* a query may have the others */
             return false;
-        if (ch == '?')
-            is_path = false;
-        else if (is_path && (ch == '\\' || ch == '"' || ch == '<' || ch == '>'))
-            return false;
-    }
     return t.len > 0;
 }
 
