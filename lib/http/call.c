@@ -3,12 +3,15 @@
 #include <errno.h>
 
 #include "assert.h"
+#include "scratch.h"
 
 void call_begin(struct call *c, struct line *l, char *in, uint32_t in_size, uint32_t max_head)
 {
     weft_assert(max_head <= in_size);
     c->line = l;
     c->in = in;
+    c->is_lent = in == NULL;
+    weft_assert(!c->is_lent || in_size == SCRATCH_BYTES);
     c->in_size = in_size;
     c->in_at = c->in_len = c->head_len = 0;
     c->is_head_request = c->is_done = c->has_begun = false;
@@ -16,6 +19,21 @@ void call_begin(struct call *c, struct line *l, char *in, uint32_t in_size, uint
     c->left = 0;
     c->span = (weft_str){NULL, 0};
     reply_begin(&c->reply, max_head);
+}
+
+int call_take_buffer(struct call *c)
+{
+    if (!c->in)
+        c->in = scratch_take();
+    return c->in ? 0 : -ENOMEM;
+}
+
+void call_give_buffer(struct call *c)
+{
+    if (c->is_lent) {
+        scratch_give(c->in);
+        c->in = NULL;
+    }
 }
 
 static ssize_t receive(struct call *c, char *to, size_t len, int64_t deadline)
@@ -29,6 +47,30 @@ static ssize_t receive(struct call *c, char *to, size_t len, int64_t deadline)
     if (n > 0)
         c->has_begun = true;
     return n;
+}
+
+/* Reads into the buffer behind its first `at` bytes. Without any to keep it is not held while the
+ * call waits. */
+static ssize_t receive_at(struct call *c, uint32_t at, int64_t deadline)
+{
+    weft_conn *conn = c->line->conn;
+    for (;;) {
+        int rc = call_take_buffer(c);
+        if (rc < 0)
+            return rc;
+        if (at || !c->is_lent)
+            return receive(c, c->in + at, c->in_size - at, deadline);
+        ssize_t n = conn_try_read(conn, c->in, c->in_size);
+        if (n != -EAGAIN && n != -EINTR) {
+            c->has_begun = c->has_begun || n > 0;
+            return n;
+        }
+        call_give_buffer(c);
+        weft_conn_set_read_deadline(conn, deadline);
+        rc = n == -EAGAIN ? conn_wait_readable(conn) : 0;
+        if (rc < 0)
+            return rc;
+    }
 }
 
 int call_read_head(struct call *c, int64_t deadline)
@@ -48,7 +90,7 @@ int call_read_head(struct call *c, int64_t deadline)
             c->head_len = c->in_at = len;
             return reply_check(&c->reply, c->is_head_request);
         }
-        ssize_t n = receive(c, c->in + c->in_len, c->in_size - c->in_len, deadline);
+        ssize_t n = receive_at(c, c->in_len, deadline);
         if (n <= 0)
             return n == 0 ? -ECONNRESET : (int)n;
         c->in_len += (uint32_t)n;
@@ -72,7 +114,7 @@ static ssize_t fill(struct call *c, uint32_t keep)
 {
     weft_assert(keep < c->in_size);
     c->in_at = c->in_len = keep;
-    ssize_t n = receive(c, c->in + keep, c->in_size - keep, body_deadline(c));
+    ssize_t n = receive_at(c, keep, body_deadline(c));
     if (n > 0)
         c->in_len += (uint32_t)n;
     return n;
@@ -182,5 +224,6 @@ void call_release(struct call *c, bool is_reusable)
 void call_end(struct call *c, bool is_reusable)
 {
     call_release(c, is_reusable);
+    call_give_buffer(c);
     reply_done(&c->reply);
 }

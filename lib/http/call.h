@@ -1,8 +1,9 @@
 /* call.h: one request on a line and its answer: what the client and the proxy have in common.
  *
- * The caller supplies the buffer into which the answer is read, on his stack or his heap; the head
- * stays in it until the body is read. After the head the body comes either in pieces of that buffer
- * (call_next), or copied to where the caller wants it (call_read). */
+ * The answer is read into a buffer of the caller's, or into one that is taken for it only while it
+ * holds something (base/scratch.h): who waits for an answer, or for its next bytes, has none. The
+ * head stays in it until the body is read. After the head the body comes either in pieces of that
+ * buffer (call_next), or copied to where the caller wants it (call_read). */
 #ifndef HTTP_CALL_H
 #define HTTP_CALL_H
 
@@ -13,7 +14,8 @@ enum { CALL_INTERIM_MAX = 16 }; /* 1xx answers before the final one */
 
 struct call {
     struct line *line; /* NULL: none is held */
-    char *in;
+    char *in;          /* NULL: none is needed at the moment */
+    bool is_lent;      /* it is one of scratch_take's */
     uint32_t in_size, in_at, in_len;
     uint32_t head_len;
     bool is_head_request;
@@ -26,7 +28,8 @@ struct call {
     struct reply reply;
 };
 
-/* Starts on a line, which it takes over. */
+/* Starts on a line, which it takes over. in: the caller's buffer; or NULL, with in_size
+ * SCRATCH_BYTES: one is taken as it is needed. */
 void call_begin(struct call *c, struct line *l, char *in, uint32_t in_size, uint32_t max_head);
 
 /* Reads the next head, interim ones included, until `deadline`. Returns 0; -EPROTO; -EMSGSIZE;
@@ -66,6 +69,12 @@ static inline bool call_has_more(const struct call *c)
  * came, the server keeps the connection, and is_reusable (the request went out whole); else it is
  * closed. Nothing when none is held. What has been read stays. */
 void call_release(struct call *c, bool is_reusable);
+
+/* Has a buffer, for another use before the answer comes. Returns 0; -ENOMEM. */
+WEFT_MUST_USE int call_take_buffer(struct call *c);
+
+/* Gives a lent buffer back: nothing in it is needed any more. */
+void call_give_buffer(struct call *c);
 
 /* call_release, and frees what the answer had. */
 void call_end(struct call *c, bool is_reusable);

@@ -19,9 +19,7 @@
 #include "upload.h"
 
 enum {
-    PROXY_BUFFER = 32 * 1024, /* a request's: its head on the way out, then the answer */
-    PROXY_HEAD_MAX = 24 * 1024,
-    PROXY_HEAD_ROOM = 4 * 1024, /* of the buffer, for what is added to a request's head */
+    PROXY_HEAD_MAX = 24 * 1024, /* of an answer; a buffer holds some of its body, too */
     PROXY_NOMINATED_MAX = 16,   /* header names that a Connection header may take off */
 };
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "scratch.h"
 #include "proxy.h"
 #include "request_context.h"
 
@@ -27,8 +28,7 @@ struct passage {
     bool is_repeatable; /* sending it twice does no harm, and is possible */
     bool was_sent;      /* something of it, to this upstream */
     struct upload upload;
-    struct call call;
-    char buf[PROXY_BUFFER];
+    struct call call; /* its buffer has the request's head before */
 };
 
 /* RFC 9110 section 9.2.2. */
@@ -85,12 +85,12 @@ static int send_request(struct passage *t, ssize_t head_len)
     size_t len = (size_t)head_len;
     t->was_sent = true;
     if (weft_likely(!t->body.len)) {
-        ssize_t n = conn_try_write(conn, t->buf, len);
+        ssize_t n = conn_try_write(conn, t->call.in, len);
         if (n < 0 || (size_t)n == len)
             return n < 0 ? (int)n : 0;
-        return weft_conn_write_all(conn, t->buf + n, len - (size_t)n);
+        return weft_conn_write_all(conn, t->call.in + n, len - (size_t)n);
     }
-    struct iovec iov[2] = {{t->buf, len}, {(void *)(uintptr_t)t->body.ptr, t->body.len}};
+    struct iovec iov[2] = {{t->call.in, len}, {(void *)(uintptr_t)t->body.ptr, t->body.len}};
     return weft_conn_writev_all(conn, iov, 2);
 }
 
@@ -142,14 +142,16 @@ static int try_on(struct passage *t, struct line *l)
 {
     const weft_proxy_opts *o = &t->proxy->opts;
     conn_set_write_patience(l->conn, o->idle_timeout);
-    call_begin(&t->call, l, t->buf, sizeof t->buf, (uint32_t)o->max_header_bytes);
+    call_begin(&t->call, l, NULL, SCRATCH_BYTES, (uint32_t)o->max_header_bytes);
     t->call.is_head_request = t->h->is_head_request;
     t->call.deadline = WEFT_NO_DEADLINE;
     t->call.idle_timeout = o->idle_timeout;
     t->upload = (struct upload){0};
     bool is_chunked = t->has_stream && t->h->body == BODY_CHUNKED;
-    ssize_t len = proxy_put_head(t->proxy, t->h, t->upstream, t->is_upgrade, is_chunked, t->buf,
-                                 sizeof t->buf);
+    ssize_t len = call_take_buffer(&t->call);
+    if (len == 0)
+        len = proxy_put_head(t->proxy, t->h, t->upstream, t->is_upgrade, is_chunked, t->call.in,
+                             SCRATCH_BYTES);
     int sent = len < 0 ? (int)len : send_request(t, len);
     if (sent == 0 && t->has_stream)
         sent = start_upload(t);

@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <weft/rt.h>
 
+#include "scratch.h"
 #include "proxy.h"
 #include "request_context.h"
 #include "sys.h"
-
-enum { TUNNEL_BYTES = 16 * 1024 };
 
 static const int64_t HALF_OPEN_NS = 30 * WEFT_SEC;
 
@@ -22,38 +21,60 @@ struct tunnel {
 struct pump {
     struct tunnel *tunnel;
     weft_conn *from, *to;
-    weft_str first; /* what of it has been read already */
+    weft_str first;    /* what of it has been read already */
+    struct call *call; /* whose buffer that is in, or NULL */
 };
 
-/* Reads, and waits on while the other direction is alive. */
-static ssize_t read_some(struct pump *p, char *buf, size_t len)
+/* Waits for bytes as long as either direction is alive. */
+static int wait_for_more(struct pump *p)
 {
     struct tunnel *t = p->tunnel;
     for (;;) {
-        int64_t last = atomic_load_explicit(&t->last, memory_order_relaxed);
-        int64_t until = last + atomic_load_explicit(&t->timeout, memory_order_relaxed);
-        weft_conn_set_read_deadline(p->from, until);
-        ssize_t n = weft_conn_read(p->from, buf, len);
-        if (n != -ETIMEDOUT || weft_ctx_error(weft_ctx_current()))
-            return n;
-        until = atomic_load_explicit(&t->last, memory_order_relaxed) +
-                atomic_load_explicit(&t->timeout, memory_order_relaxed);
+        int64_t until = atomic_load_explicit(&t->last, memory_order_relaxed) +
+                        atomic_load_explicit(&t->timeout, memory_order_relaxed);
         if (weft_now() >= until)
-            return n;
+            return -ETIMEDOUT;
+        weft_conn_set_read_deadline(p->from, until);
+        int rc = conn_wait_readable(p->from);
+        if (rc != -ETIMEDOUT || weft_ctx_error(weft_ctx_current()))
+            return rc;
     }
 }
 
-static int pump_all(struct pump *p)
+/* Passes on what there is. Returns 1; 0 at the end of the stream; -EAGAIN when there is nothing. It
+ * has a buffer only meanwhile: most tunnels are idle most of the time. */
+static int pass_some(struct pump *p)
 {
-    char buf[TUNNEL_BYTES];
-    int rc = p->first.len ? weft_conn_write_all(p->to, p->first.ptr, p->first.len) : 0;
-    while (rc == 0) {
-        ssize_t n = read_some(p, buf, sizeof buf);
-        if (n <= 0)
-            return (int)n;
+    char *buf = scratch_take();
+    if (!buf)
+        return -ENOMEM;
+    ssize_t n = conn_try_read(p->from, buf, SCRATCH_BYTES);
+    int rc = (int)n;
+    if (n > 0) {
         atomic_store_explicit(&p->tunnel->last, weft_now(), memory_order_relaxed);
         rc = weft_conn_write_all(p->to, buf, (size_t)n);
+        rc = rc < 0 ? rc : 1;
     }
+    scratch_give(buf);
+    return rc;
+}
+
+/* Returns 0 at the end of the stream, or an error. */
+static int pump_all(struct pump *p)
+{
+    int rc = p->first.len ? weft_conn_write_all(p->to, p->first.ptr, p->first.len) : 0;
+    if (p->call)
+        call_give_buffer(p->call);
+    if (rc < 0)
+        return rc;
+    do {
+        rc = pass_some(p);
+        bool is_dry = rc == -EAGAIN;
+        if (is_dry)
+            rc = wait_for_more(p);
+        if (rc == 0 && !is_dry)
+            return 0;
+    } while (rc >= 0 || rc == -EINTR);
     return rc;
 }
 
@@ -85,8 +106,8 @@ int proxy_tunnel(weft_proxy *p, weft_http *h, struct call *c)
     static const weft_go_opts opts = {.name = "tunnel to an upstream"};
     weft_conn *client = h->conn, *upstream = c->line->conn;
     struct tunnel t = {.running = WEFT_WG_INIT};
-    struct pump out = {&t, client, upstream, {h->in + h->in_at, h->in_len - h->in_at}};
-    struct pump back = {&t, upstream, client, {c->in + c->in_at, c->in_len - c->in_at}};
+    struct pump out = {&t, client, upstream, {h->in + h->in_at, h->in_len - h->in_at}, NULL};
+    struct pump back = {&t, upstream, client, {c->in + c->in_at, c->in_len - c->in_at}, c};
     /* The end of the client's stream is the tunnel's affair; a drain ends it. */
     int rc = request_context_bind(h, CONN_ENDS_BY_DRAIN);
     if (rc == 0)

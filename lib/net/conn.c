@@ -206,6 +206,14 @@ ssize_t conn_try_read(weft_conn *c, void *buf, size_t len)
     return n;
 }
 
+int conn_wait_readable(weft_conn *c)
+{
+    int rc = poll_park(&c->desc, POLL_READ);
+    if (rc == 0)
+        c->is_drained = false;
+    return rc;
+}
+
 ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len)
 {
     for (;;) {
@@ -214,10 +222,9 @@ ssize_t weft_conn_read(weft_conn *c, void *buf, size_t len)
             continue;
         if (n != -EAGAIN)
             return n;
-        int rc = poll_park(&c->desc, POLL_READ);
+        int rc = conn_wait_readable(c);
         if (rc < 0)
             return rc;
-        c->is_drained = false;
     }
 }
 

@@ -139,6 +139,10 @@ static inline void conn_set_write_patience(weft_conn *c, int64_t patience)
     c->write_patience = patience;
 }
 
+/* Parks until there may be something to read, after conn_try_read gave -EAGAIN, within the read
+ * deadline. Returns 0 or poll_park's errors. */
+WEFT_MUST_USE int conn_wait_readable(weft_conn *c);
+
 /* Parks until the socket takes bytes, within the write patience or the write deadline. Returns 0 or
  * poll_park's errors. */
 WEFT_MUST_USE int conn_wait_writable(weft_conn *c);
