@@ -43,13 +43,21 @@ struct task *list_take(struct proc *p, struct task_list *list)
     return first;
 }
 
+struct task *readied_take(struct proc *p)
+{
+    struct task *task = next_take(p);
+    return task ? task : runq_pop(&p->runq);
+}
+
 struct task *poll_now(struct proc *p, struct proc *of)
 {
     struct task_list list = TASK_LIST_INIT;
     STAT_ADD(p, polls);
     if (poller_wait(of, 0, &list) && of != p)
         poller_wake(of);
-    return list_take(p, &list);
+    /* The end of a peer ends contexts, and whoever waits under them is queued here at once. */
+    struct task *task = list_take(p, &list);
+    return task ? task : readied_take(p);
 }
 
 struct task *look_around(struct proc *p)
@@ -68,12 +76,6 @@ struct task *look_around(struct proc *p)
     if (!task && is_stale)
         task = poll_now(p, p);
     return task;
-}
-
-struct task *readied_take(struct proc *p)
-{
-    struct task *task = next_take(p);
-    return task ? task : runq_pop(&p->runq);
 }
 
 /* Whether v has run the same task for a while, so that what would come next may be taken. */

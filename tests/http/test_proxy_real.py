@@ -5,6 +5,7 @@ import base64
 import hashlib
 import http.client
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,7 @@ const server = http.createServer((req, res) => {
   } else if (req.url === '/destroy') {
     res.writeHead(200, {'Content-Length': 100}); res.write('half');
     setTimeout(() => req.socket.destroy(), 20);
+  } else if (req.url === '/never') {
   } else { res.statusCode = 404; res.end(); }
 });
 let waiting = [], count = 0;
@@ -237,6 +239,21 @@ class Node(Case):
             self.assertEqual(r.readline(), b"\n")
             self.get(self.port, "/next")
         self.assertEqual(r.read(), b"")
+
+    def test_clients_may_leave_all_at_once(self):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        port = self.weft_before(self.upstream)  # with as many descriptors
+        clients = []
+        for _ in range(min(800, most // 4)):
+            s = socket.create_connection(("127.0.0.1", port), timeout=30)
+            s.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+            clients.append(s)
+        time.sleep(1)  # then they wait under contexts, which end together
+        for s in clients:
+            s.close()
+        r, back = self.get(port, "/echo", "POST", b"alive")
+        self.assertEqual((r.status, back), (200, b"alive"))
 
     def test_a_half_sent_answer_is_seen_as_broken(self):
         with self.assertRaises((http.client.IncompleteRead, ConnectionResetError)):
