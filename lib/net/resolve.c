@@ -176,9 +176,11 @@ static void make_room_locked(struct name **chain)
             else
                 at = &(*at)->next;
         }
-    for (struct name **at = chain; names.count >= NAMES_MAX && *at; at = &(*at)->next)
-        if (!(*at)->next)
-            remove_locked(at);
+    if (names.count < NAMES_MAX || !*chain)
+        return;
+    while ((*chain)->next)
+        chain = &(*chain)->next;
+    remove_locked(chain);
 }
 
 /* The entry of a host that is fresh or being looked up; stale ones leave. */
