@@ -56,6 +56,7 @@ struct proc {
     int64_t lone_wake_at; /* see task_spawned */
     int64_t fair_at;      /* when the oldest of spawnq last had its turn */
     int64_t polled_at;    /* about now: when its poller or its timers were last looked at */
+    int64_t netpolled_at; /* when a busy look was taken into its poller last */
     uint64_t id;          /* the last coroutine id given out; see id_take */
     struct trace_buffer *trace;
     uint16_t index; /* immutable */

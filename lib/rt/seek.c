@@ -70,11 +70,12 @@ struct task *look_around(struct proc *p)
         task = oldest.first;
         p->fair_at = now;
     }
-    bool is_stale = now - p->polled_at > POLL_STALE_NS;
     p->polled_at = now;
     timers_run(&p->timers, now);
-    if (!task && is_stale)
+    if (!task && now - p->netpolled_at > POLL_STALE_NS) {
+        p->netpolled_at = now;
         task = poll_now(p, p);
+    }
     return task;
 }
 

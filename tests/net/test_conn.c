@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <weft/weft.h>
 
 #include "address.h"
@@ -165,6 +167,49 @@ Test(conn, an_interrupt_while_it_is_registered_loses_nothing, .timeout = 120)
         weft_run_opts opts = {.procs = procs};
         cr_assert_eq(weft_run_with(&opts, connect_disturbed, NULL), 0);
     }
+}
+
+/* Those that only yield keep a processor busy, and each of their turns is short. */
+static void yield_until(void *has_ended)
+{
+    while (!atomic_load((_Atomic(bool) *)has_ended))
+        weft_yield();
+}
+
+static void *write_later(void *fd)
+{
+    usleep(5000);
+    cr_assert_eq(write(*(int *)fd, "x", 1), 1);
+    return NULL;
+}
+
+static int wait_beside_busy_ones(void *arg)
+{
+    static _Atomic(bool) has_ended;
+    int fds[2];
+    pthread_t writer;
+    (void)arg;
+    atomic_store(&has_ended, false);
+    cr_assert_eq(pipe(fds), 0);
+    weft_go(yield_until, &has_ended);
+    for (int i = 0; i < 3; i++) {
+        char byte;
+        cr_assert_eq(pthread_create(&writer, NULL, write_later, &fds[1]), 0);
+        cr_assert_eq(weft_poll(fds[0], WEFT_READABLE, 20 * WEFT_SEC), WEFT_READABLE);
+        cr_assert_eq(read(fds[0], &byte, 1), 1);
+        pthread_join(writer, NULL);
+    }
+    atomic_store(&has_ended, true);
+    weft_yield();
+    close(fds[0]);
+    close(fds[1]);
+    return 0;
+}
+
+Test(poll, a_processor_that_is_never_idle_looks_into_its_poller_too, .timeout = 120)
+{
+    weft_run_opts opts = {.procs = 1, .leaks = WEFT_LEAKS_IGNORE};
+    cr_assert_eq(weft_run_with(&opts, wait_beside_busy_ones, NULL), 0);
 }
 
 static int wait_in_vain(void *arg)
