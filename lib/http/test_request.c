@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weft/rt.h>
@@ -22,15 +24,31 @@ struct trial {
     struct test_requests requests;
     weft_conn *client;
     _Atomic(int) writers;
+    _Atomic(bool) is_over; /* nobody reads answers any more */
     weft_test_response response;
     sem_t done;
 };
+
+/* Whether the server has read all that was sent, or never will. */
+static bool is_read(const struct trial *t)
+{
+    int unread = 0;
+    if (!t->opts.piece || ioctl(t->client->desc.fd, SIOCOUTQ, &unread) < 0 || unread == 0)
+        return true;
+    return atomic_load_explicit(&t->is_over, memory_order_acquire); /* pairs: run_trial */
+}
 
 /* Sends the requests; answers may be in the way of that, so that it is a coroutine of its own. */
 static void write_requests(void *arg)
 {
     struct trial *t = arg;
-    int rc = weft_conn_write_all(t->client, t->raw, t->len);
+    size_t piece = t->opts.piece ? t->opts.piece : t->len;
+    int rc = 0;
+    for (size_t at = 0; at < t->len && rc == 0; at += piece) {
+        rc = weft_conn_write_all(t->client, t->raw + at, piece < t->len - at ? piece : t->len - at);
+        while (rc == 0 && !is_read(t))
+            weft_yield();
+    }
     if (rc == 0 && !t->requests.is_whole)
         weft_conn_shutdown_write(t->client);
     atomic_fetch_sub_explicit(&t->writers, 1, memory_order_release); /* pairs: wait_for_zero */
@@ -85,6 +103,7 @@ static int run_trial(struct trial *t)
         test_answers_read(t->client, &t->requests, &t->response);
     else
         atomic_init(&t->writers, 0);
+    atomic_store_explicit(&t->is_over, true, memory_order_release);
     shutdown(t->client->desc.fd, SHUT_RDWR); /* a writer that still waits gives up */
     wait_for_zero(&t->writers, INT64_MAX);
     weft_conn_close(t->client);

@@ -132,6 +132,26 @@ Test(testing, bodies_stream_both_ways_without_a_deadlock, .timeout = 60)
     weft_app_free(app);
 }
 
+Test(testing, requests_may_be_sent_in_pieces, .timeout = 60)
+{
+    static const char raw[] = "POST /echo" HOST "Content-Length: 5\r\n\r\nhello"
+                              "POST /echo" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                              "3\r\nwor\r\n2\r\nld\r\n0\r\n\r\n"
+                              "nonsense\r\n\r\n";
+    weft_app *app = weft_app_new();
+    weft_post(app, "/echo", echo, NULL);
+    for (size_t piece = 1; piece < 20; piece++) {
+        weft_test_opts opts = {.piece = piece};
+        weft_test_response r = weft_test_request_opts(app, raw, &opts);
+        cr_assert_eq(r.status, 200, "%zu: %d", piece, r.error);
+        cr_assert(weft_str_eq(r.body, WEFT_STR("hello")));
+        cr_assert(weft_str_eq(r.next->body, WEFT_STR("world")));
+        cr_assert_eq(r.next->next->status, 400);
+        weft_test_response_free(&r);
+    }
+    weft_app_free(app);
+}
+
 Test(testing, refused_cut_and_late_answers_are_told_apart)
 {
     weft_app *app = site();

@@ -31,6 +31,8 @@ typedef struct weft_test_response {
 /* How requests are sent; a zero field means its default. */
 typedef struct weft_test_opts {
     size_t len;                   /* bytes of the requests; default strlen */
+    size_t piece;                 /* bytes that are sent at a time, each read before the next comes;
+                                   * default: all at once */
     int64_t timeout;              /* for all of it, nanoseconds; default 10 s */
     const weft_serve_opts *serve; /* limits and timeouts of the server; addresses are ignored */
 } weft_test_opts;
