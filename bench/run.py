@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import files
 import proxy
 import rt
 import tls
@@ -277,9 +278,13 @@ def bench_proxy(args):
     proxy.bench(args.quick, sys.modules[__name__])
 
 
+def bench_files(args):
+    files.bench(args.quick)
+
+
 SCENARIOS = {"floor": bench_floor, "handler": bench_handler, "router": bench_router,
              "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt, "tls": bench_tls,
-             "proxy": bench_proxy}
+             "proxy": bench_proxy, "files": bench_files}
 
 
 def main():

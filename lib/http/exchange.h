@@ -171,6 +171,9 @@ struct weft_http {
 /* Sends what is buffered. Parks. Returns 0 or the connection's error, which sticks. */
 int wire_flush(weft_http *h);
 
+/* The same where the body follows at once: its beginning shares a segment with what is buffered. */
+int wire_flush_more(weft_http *h);
+
 /* Makes room for `len` bytes at most OUT_BYTES long, by sending if there is none. */
 int wire_reserve(weft_http *h, size_t len);
 

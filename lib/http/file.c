@@ -1,210 +1,260 @@
-/* file.c: answers from files: opened below a root that neither .. nor links leave, validated in the
- * order of RFC 9110 section 13.2.2, whole or in one range (section 14). */
+/* file.c: answers from files: which one a path means, what the client may have of it, and how it
+ * goes out.
+ *
+ * A file that is in memory goes into the output buffer behind its head. Another is sent by
+ * sendfile, its head held back by the kernel so that both begin in one segment. With middleware
+ * around, what is in memory is held until the chain has returned, and headers are set one by one;
+ * without it they are copied as one block. */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <weft/files.h>
 
+#include "conditional.h"
+#include "encoding.h"
 #include "exchange.h"
-#include "mime.h"
+#include "filecache.h"
+#include "listing.h"
+#include "multirange.h"
+#include "url.h"
 
-struct file {
-    int fd;
-    struct stat st;
-    char etag[64];
+static const int64_t TRUST_NS = 1 * WEFT_SEC;
+static const char INDEX[] = "index.html";
+
+/* A file on its way to the client. */
+struct sending {
+    const weft_static_opts *opts;
+    const struct file *file;  /* whose bytes go out */
+    const struct file *plain; /* that was asked for: the same, or a precompressed one's original */
+    enum encoding encoding;
+    int status;
+    int n_ranges; /* 0: the whole */
+    struct range ranges[RANGE_MAX];
 };
 
-struct range {
-    int64_t from, length;
-};
-
-/* Opens `path` below `root`. Returns the descriptor or a negative errno. */
-static int open_below(const char *root, const char *path)
+static int64_t trust_of(const weft_static_opts *o)
 {
-    struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, /* a FIFO must not wait for its writer */
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-    };
-    int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return -errno;
-    long fd;
-    int err = 0, tries = 8; /* EAGAIN: something was renamed meanwhile */
-    do {
-        fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
-        err = fd < 0 ? errno : 0;
-    } while (err == EAGAIN && tries--);
-    close(dir);
-    if (fd >= 0)
-        return (int)fd;
-    /* Out of the root, a link in a circle, a file as a folder: there is no such page. */
-    return err == EXDEV || err == ELOOP || err == ENOTDIR || err == ENAMETOOLONG ? -ENOENT : -err;
+    return o->trust ? o->trust : TRUST_NS;
 }
 
-static int file_open(const char *root, const char *path, struct file *ret)
+/* ---- headers ---- */
+
+static bool has_middleware(const weft_http *h)
 {
-    ret->fd = open_below(root, path);
-    if (ret->fd < 0)
-        return ret->fd;
-    if (fstat(ret->fd, &ret->st) < 0) {
-        int err = errno;
-        close(ret->fd);
-        return -err;
+    return h->endpoint && h->endpoint->step_count > 1;
+}
+
+struct field {
+    const char *name, *value;
+};
+
+/* Adds headers as one block. Only where nobody else has set, or will set, one of their names. */
+static int add_block(weft_http *h, const struct field *fields, int count)
+{
+    size_t lens[8], len = 0;
+    for (int i = 0; i < count; i++) {
+        lens[i] = strlen(fields[i].value);
+        len += strlen(fields[i].name) + lens[i] + 4;
     }
-    snprintf(ret->etag, sizeof ret->etag, "\"%llx-%llx-%llx\"", (unsigned long long)ret->st.st_ino,
-             (unsigned long long)ret->st.st_size,
-             (unsigned long long)ret->st.st_mtim.tv_sec * 1000000000ULL +
-                 (unsigned long long)ret->st.st_mtim.tv_nsec);
+    struct answer_header *block = arena_alloc(&h->arena, sizeof *block + len);
+    if (!block)
+        return -ENOMEM;
+    *block = (struct answer_header){NULL, 0, (uint32_t)len};
+    char *to = block->line;
+    for (int i = 0; i < count; i++) {
+        to = stpcpy(to, fields[i].name);
+        to = mempcpy(to, ": ", 2);
+        to = mempcpy(to, fields[i].value, lens[i]);
+        to = mempcpy(to, "\r\n", 2);
+    }
+    *h->last_header = block;
+    h->last_header = &block->next;
     return 0;
 }
 
-/* Whether a list of entity tags names ours. Weak ones match only where that is allowed. */
-static bool etag_listed(weft_str list, const char *etag, bool allows_weak)
+static int set_fields(weft_http *h, const struct field *fields, int count)
 {
-    weft_str ours = weft_cstr(etag);
-    if (list.len == 1 && list.ptr[0] == '*')
-        return true;
-    while (list.len) {
-        bool is_weak = list.len > 2 && memcmp(list.ptr, "W/", 2) == 0;
-        size_t skip = is_weak ? 2 : 0;
-        if (list.ptr[skip] != '"') {
-            list.ptr++;
-            list.len--;
-            continue;
-        }
-        const char *end = memchr(list.ptr + skip + 1, '"', list.len - skip - 1);
-        if (!end)
-            return false;
-        weft_str one = {list.ptr + skip, (size_t)(end + 1 - list.ptr) - skip};
-        if (weft_str_eq(one, ours) && (allows_weak || !is_weak))
-            return true;
-        list.len -= (size_t)(end + 1 - list.ptr);
-        list.ptr = end + 1;
+    int rc = 0;
+    if (!h->headers && !has_middleware(h))
+        return add_block(h, fields, count);
+    for (int i = 0; rc == 0 && i < count; i++) {
+        bool is_list = strcmp(fields[i].name, "Vary") == 0;
+        rc = (is_list ? weft_add_header : weft_set_header)(h, fields[i].name, fields[i].value);
     }
+    return rc;
+}
+
+static bool has_header(const weft_http *h, const char *name)
+{
+    size_t len = strlen(name);
+    for (const struct answer_header *a = h->headers; a; a = a->next)
+        if (a->name_len == len && strncasecmp(a->line, name, len) == 0)
+            return true;
     return false;
 }
 
-/* Evaluates the preconditions. Returns 0 to go on, 304 or 412. */
-static int precondition(weft_http *h, const struct file *f)
+/* The headers of 200, 206 and 304 (RFC 9110 section 15.4.5), and those of the content. */
+static int set_headers(weft_http *h, const struct sending *s)
 {
-    int64_t since;
-    weft_str match = weft_header(h, "If-Match");
-    weft_str unmodified = weft_header(h, "If-Unmodified-Since");
-    weft_str none_match = weft_header(h, "If-None-Match");
-    weft_str modified = weft_header(h, "If-Modified-Since");
-    if (match.ptr) {
-        if (!etag_listed(match, f->etag, false))
-            return 412;
-    } else if (unmodified.ptr && date_parse(unmodified, &since) && f->st.st_mtime > since) {
-        return 412;
-    }
-    if (none_match.ptr)
-        return etag_listed(none_match, f->etag, true) ? 304 : 0;
-    if (modified.ptr && date_parse(modified, &since) && f->st.st_mtime <= since)
-        return 304;
-    return 0;
-}
-
-/* Takes a number off a slice. Returns false when there is none. */
-static bool number_next(weft_str *s, int64_t *ret)
-{
-    int64_t n = 0;
-    size_t i = 0;
-    for (; i < s->len && s->ptr[i] >= '0' && s->ptr[i] <= '9'; i++) {
-        if (n > (INT64_MAX - 9) / 10)
-            return false;
-        n = n * 10 + (s->ptr[i] - '0');
-    }
-    s->ptr += i;
-    s->len -= i;
-    *ret = n;
-    return i > 0;
-}
-
-/* Reads Range. Returns 206 for one range that fits, 416 for one that does not, 200 to ignore it:
- * several ranges, another unit, or nonsense are answered with the whole (RFC 9110 section 14.2). */
-static int range_parse(weft_str text, int64_t size, struct range *ret)
-{
-    int64_t from, to;
-    if (text.len < 7 || memcmp(text.ptr, "bytes=", 6) != 0 || memchr(text.ptr, ',', text.len))
-        return 200;
-    text.ptr += 6;
-    text.len -= 6;
-    bool has_from = number_next(&text, &from);
-    if (!text.len || text.ptr[0] != '-')
-        return 200;
-    text.ptr++;
-    text.len--;
-    bool has_to = number_next(&text, &to);
-    if (text.len || (!has_from && !has_to) || (has_from && has_to && to < from))
-        return 200;
-    if (!has_from) { /* the last `to` bytes */
-        if (to == 0 || size == 0)
-            return 416;
-        from = to < size ? size - to : 0;
-        to = size - 1;
-    } else if (!has_to || to >= size) {
-        to = size - 1;
-    }
-    if (from >= size)
-        return 416;
-    *ret = (struct range){from, to - from + 1};
-    return 206;
-}
-
-static int wanted_range(weft_http *h, const struct file *f, struct range *ret)
-{
-    int64_t date;
-    weft_str range = weft_header(h, "Range"), condition = weft_header(h, "If-Range");
-    if (!range.ptr || h->head.parser.method != HTTP_GET)
-        return 200;
-    if (condition.ptr && condition.len) {
-        bool is_tag = condition.ptr[0] == '"' || condition.ptr[0] == 'W';
-        bool holds = is_tag ? etag_listed(condition, f->etag, false) && condition.ptr[0] == '"'
-                            : date_parse(condition, &date) && date == f->st.st_mtime;
-        if (!holds)
-            return 200;
-    }
-    return range_parse(range, f->st.st_size, ret);
-}
-
-static int answer_file(weft_http *h, const struct file *f, weft_str name)
-{
-    char date[DATE_LEN + 1];
-    struct range range = {0, f->st.st_size};
-    date_format(date, f->st.st_mtime);
-    date[DATE_LEN] = '\0';
-    int rc = weft_set_header(h, "ETag", f->etag);
-    if (rc == 0)
-        rc = weft_set_header(h, "Last-Modified", date);
+    struct field fields[8];
+    char etag[sizeof s->file->etag + 2], content_range[80];
+    bool has_content = s->status == 200 || s->status == 206;
+    int count = 0, rc = 0;
+    if (s->opts->cache_control && !has_header(h, "Cache-Control"))
+        rc = weft_set_header(h, "Cache-Control", s->opts->cache_control);
     if (rc < 0)
         return rc;
-    int status = precondition(h, f);
-    if (status)
-        return weft_status(h, status);
-    status = wanted_range(h, f, &range);
-    if (status == 416) {
-        rc = weft_set_header_fmt(h, "Content-Range", "bytes */%lld", (long long)f->st.st_size);
-        return rc < 0 ? rc : weft_status(h, 416);
+    snprintf(etag, sizeof etag, "%s%s", s->file->is_settled ? "" : "W/", s->file->etag);
+    fields[count++] = (struct field){"ETag", etag};
+    fields[count++] = (struct field){"Last-Modified", s->file->modified_text};
+    if (s->plain->siblings)
+        fields[count++] = (struct field){"Vary", "Accept-Encoding"};
+    if (has_content && s->encoding)
+        fields[count++] = (struct field){"Content-Encoding", encoding_name(s->encoding)};
+    if (has_content)
+        fields[count++] = (struct field){"Accept-Ranges", "bytes"};
+    if (s->n_ranges == 1 || s->status == 416) {
+        if (s->status == 416)
+            snprintf(content_range, sizeof content_range, "bytes */%lld", (long long)s->file->size);
+        else
+            range_format(content_range, s->ranges[0], s->file->size);
+        fields[count++] = (struct field){"Content-Range", content_range};
     }
-    if (status == 206)
-        rc = weft_set_header_fmt(h, "Content-Range", "bytes %lld-%lld/%lld", (long long)range.from,
-                                 (long long)(range.from + range.length - 1),
-                                 (long long)f->st.st_size);
+    /* The type that the handler has set goes first, and several ranges have one of their own. */
+    if (has_content && s->n_ranges <= 1 && !has_header(h, "Content-Type"))
+        fields[count++] = (struct field){"Content-Type", s->plain->type};
+    return set_fields(h, fields, count);
+}
+
+/* ---- the body ---- */
+
+static int send_range(weft_http *h, const struct file *f, struct range r)
+{
+    if (!f->bytes)
+        return answer_send_fd(h, f->fd, r.from, r.len);
+    h->sent_body = r.len;
+    return h->is_head_request ? 0 : wire_put(h, f->bytes + r.from, (size_t)r.len);
+}
+
+static int send_one(weft_http *h, const struct sending *s)
+{
+    const struct file *f = s->file;
+    struct range r = s->n_ranges ? s->ranges[0] : (struct range){0, f->size};
+    if (f->bytes && has_middleware(h)) /* its type is a header already */
+        return weft_bytes(h, s->status, "", f->bytes + r.from, (size_t)r.len);
+    int rc = weft_set_status(h, s->status);
     if (rc == 0)
-        rc = weft_set_header(h, "Accept-Ranges", "bytes");
+        rc = answer_start_sized(h, r.len);
+    return rc < 0 ? rc : send_range(h, f, r);
+}
+
+static int send_several(weft_http *h, const struct sending *s)
+{
+    struct multirange m;
+    const char *type = s->plain->type;
+    char content_type[80];
+    multirange_init(&m, s->ranges, s->n_ranges, s->file->size, type);
+    snprintf(content_type, sizeof content_type, "multipart/byteranges; boundary=%s", m.boundary);
+    int rc = weft_set_header(h, "Content-Type", content_type);
     if (rc == 0)
-        rc = weft_set_header(h, "Content-Type", mime_type(name));
+        rc = weft_set_status(h, 206);
     if (rc == 0)
-        rc = weft_set_status(h, status);
-    if (rc == 0)
-        rc = answer_start_sized(h, range.length);
-    return rc < 0 ? rc : answer_send_fd(h, f->fd, range.from, range.length);
+        rc = answer_start_sized(h, m.length);
+    for (int i = 0; rc == 0 && i <= s->n_ranges && !h->is_head_request; i++) {
+        char head[MULTIRANGE_HEAD_MAX];
+        rc = wire_put(h, head, multirange_head(&m, i, head));
+        if (rc == 0 && i < s->n_ranges)
+            rc = send_range(h, s->file, s->ranges[i]);
+    }
+    h->sent_body = m.length;
+    return rc;
+}
+
+/* ---- what the client may have ---- */
+
+/* Chooses the representation: the file itself, or a precompressed one beside it, whose reference
+ * is in *ret_other. */
+static void choose(const weft_static_opts *o, weft_str name, const struct conditions *c,
+                   struct sending *s, struct file **ret_other)
+{
+    enum encoding e = encoding_choose(c->accept_encoding, s->plain->siblings);
+    size_t room = name.len + sizeof ".zst";
+    char *path = e ? malloc(room) : NULL;
+    if (!path)
+        return;
+    snprintf(path, room, "%s%s", name.ptr, file_sibling_ending((int)e));
+    if (file_get(o->root, weft_cstr(path), false, trust_of(o), ret_other) == 0) {
+        s->file = *ret_other;
+        s->encoding = e;
+    }
+    free(path);
+}
+
+/* Decides the status and the ranges. */
+static void judge(weft_http *h, const struct conditions *c, struct sending *s)
+{
+    const struct file *f = s->file;
+    struct validators v = {weft_cstr(f->etag), !f->is_settled, f->modified};
+    bool is_get = h->head.parser.method == HTTP_GET;
+    s->status = is_get || h->is_head_request ? conditions_check(c, &v) : 0;
+    if (s->status)
+        return;
+    s->status = 200;
+    if (is_get && c->range.ptr && conditions_allow_range(c, &v))
+        s->status = range_parse(c->range, f->size, s->ranges, &s->n_ranges);
+}
+
+static int answer_file(weft_http *h, const weft_static_opts *o, weft_str name,
+                       const struct file *plain)
+{
+    struct sending s = {.opts = o, .file = plain, .plain = plain};
+    struct conditions c;
+    struct file *other = NULL;
+    int rc = conditions_read(h, &c);
+    if (rc < 0)
+        return rc;
+    if (plain->siblings)
+        choose(o, name, &c, &s, &other);
+    judge(h, &c, &s);
+    rc = set_headers(h, &s);
+    if (rc == 0 && s.status != 200 && s.status != 206)
+        rc = weft_status(h, s.status);
+    else if (rc == 0)
+        rc = s.n_ranges > 1 ? send_several(h, &s) : send_one(h, &s);
+    file_put(other);
+    return rc;
+}
+
+/* ---- which file a path means ---- */
+
+/* Makes a relative name of a path: without empty segments, ending in a slash for a folder (or
+ * empty for the root), with room for `extra` bytes behind it. Returns its length; -ENOENT for what
+ * no file is called by, or must not be asked for; -ENOMEM. */
+static ssize_t name_of(weft_http *h, const weft_static_opts *o, weft_str path, size_t extra,
+                       char **ret_name)
+{
+    char *name = arena_alloc(&h->arena, path.len + extra + 1);
+    size_t len = 0;
+    if (!name)
+        return -ENOMEM;
+    for (size_t i = 0; i < path.len;) {
+        const char *from = path.ptr + i, *slash = memchr(from, '/', path.len - i);
+        size_t n = slash ? (size_t)(slash - from) : path.len - i;
+        i += n + (slash ? 1 : 0);
+        if (n == 0)
+            continue;
+        bool is_dots = from[0] == '.' && (n == 1 || (n == 2 && from[1] == '.'));
+        bool is_well_known = len == 0 && n == 11 && memcmp(from, ".well-known", n) == 0;
+        if (is_dots || (from[0] == '.' && !o->hidden && !is_well_known) || memchr(from, '\0', n))
+            return -ENOENT;
+        memcpy(name + len, from, n);
+        len += n;
+        if (slash)
+            name[len++] = '/';
+    }
+    name[len] = '\0';
+    *ret_name = name;
+    return (ssize_t)len;
 }
 
 /* A folder's page is at its path with a slash, so that relative links work. */
@@ -223,51 +273,73 @@ static int redirect_to_folder(weft_http *h)
     return weft_redirect(h, 301, location);
 }
 
-int weft_send_file(weft_http *h, const char *root, weft_str path)
+static int answer_folder(weft_http *h, const weft_static_opts *o, char *name, size_t len)
 {
-    static const char index[] = "index.html";
-    char *name = weft_alloc(h, path.len + sizeof index + 2);
-    if (!name)
-        return -ENOMEM;
-    if (path.len && memchr(path.ptr, '\0', path.len))
-        return -EINVAL;
-    size_t len = 0;
-    for (size_t i = 0; i < path.len; i++) /* relative, without empty segments */
-        if (path.ptr[i] != '/' || (len && name[len - 1] != '/'))
-            name[len++] = path.ptr[i];
-    bool is_folder = len == 0 || name[len - 1] == '/';
-    if (is_folder) {
-        memcpy(name + len, index, sizeof index - 1);
-        len += sizeof index - 1;
+    struct file *f;
+    const char *index = o->index ? o->index : INDEX;
+    int rc = -ENOENT;
+    if (*index) {
+        strcpy(name + len, index); /* there is room: see weft_send_file_with */
+        weft_str whole = {name, len + strlen(index)};
+        rc = file_get(o->root, whole, o->precompressed != 0, trust_of(o), &f);
+        if (rc == 0) {
+            rc = answer_file(h, o, whole, f);
+            file_put(f);
+            return rc;
+        }
+        name[len] = '\0';
     }
-    name[len] = '\0';
+    if ((rc == -ENOENT || rc == -EISDIR) && o->listing)
+        return listing_answer(h, o, name);
+    return rc == -EISDIR ? -ENOENT : rc;
+}
 
-    struct file f;
-    int rc = file_open(root, name, &f);
+int weft_send_file_with(weft_http *h, const weft_static_opts *o, weft_str path)
+{
+    struct file *f;
+    char *name;
+    size_t index_len = o->index ? strlen(o->index) : sizeof INDEX - 1;
+    ssize_t len = name_of(h, o, path, index_len, &name);
+    if (len < 0)
+        return (int)len;
+    if (len == 0 || name[len - 1] == '/')
+        return answer_folder(h, o, name, (size_t)len);
+    weft_str whole = {name, (size_t)len};
+    int rc = file_get(o->root, whole, o->precompressed != 0, trust_of(o), &f);
+    if (rc == -EISDIR)
+        return redirect_to_folder(h);
     if (rc < 0)
         return rc;
-    if (S_ISDIR(f.st.st_mode))
-        rc = redirect_to_folder(h);
-    else if (!S_ISREG(f.st.st_mode))
-        rc = -ENOENT;
-    else
-        rc = answer_file(h, &f, (weft_str){name, len});
-    close(f.fd);
+    rc = answer_file(h, o, whole, f);
+    file_put(f);
     return rc;
 }
 
+int weft_send_file(weft_http *h, const char *root, weft_str path)
+{
+    weft_static_opts opts = {.root = root};
+    return weft_send_file_with(h, &opts, path);
+}
+
 /* The last parameter of the pattern is the rest of the path. */
-int weft_static(weft_http *h, void *arg)
+int weft_static_with(weft_http *h, void *opts)
 {
     if (h->match.n_params == 0)
         return -EINVAL; /* the pattern has no rest */
-    const struct router_param *rest = &h->match.params[h->match.n_params - 1];
-    char *name = weft_alloc(h, rest->name.len + 1);
-    if (!name)
-        return -ENOMEM;
-    memcpy(name, rest->name.ptr, rest->name.len);
-    name[rest->name.len] = '\0';
-    weft_str path = weft_param(h, name);
-    int rc = path.ptr ? weft_send_file(h, arg, path) : -EINVAL;
+    weft_str path = h->match.params[h->match.n_params - 1].value;
+    if (url_needs_decode(path)) {
+        char *decoded = arena_alloc(&h->arena, path.len);
+        ssize_t n = decoded ? url_decode(decoded, path, false) : -ENOMEM;
+        if (n < 0)
+            return (int)n;
+        path = (weft_str){decoded, (size_t)n};
+    }
+    int rc = weft_send_file_with(h, opts, path);
     return rc == -ENOENT ? 404 : rc == -EACCES ? 403 : rc; /* everyday, not worth a log line */
+}
+
+int weft_static(weft_http *h, void *arg)
+{
+    weft_static_opts opts = {.root = arg};
+    return weft_static_with(h, &opts);
 }

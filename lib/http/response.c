@@ -548,7 +548,7 @@ int answer_send_fd(weft_http *h, int fd, int64_t offset, int64_t length)
         h->is_cut = true;
         return -EIO;
     }
-    int rc = wire_flush(h);
+    int rc = wire_flush_more(h);
     if (rc == 0) {
         struct own_wait wait;
         own_wait_begin(h, &wait);

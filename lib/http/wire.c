@@ -25,6 +25,18 @@ int wire_flush(weft_http *h)
     return h->out_error;
 }
 
+int wire_flush_more(weft_http *h)
+{
+    if (h->out_error || h->out_len == 0)
+        return h->out_error;
+    struct own_wait wait;
+    own_wait_begin(h, &wait);
+    h->out_error = conn_write_more(h->conn, h->out, h->out_len);
+    own_wait_end(&wait);
+    h->out_len = 0;
+    return h->out_error;
+}
+
 int wire_reserve(weft_http *h, size_t len)
 {
     if (h->out_error)

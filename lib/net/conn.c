@@ -262,6 +262,19 @@ int weft_conn_write_all(weft_conn *c, const void *buf, size_t len)
     return 0;
 }
 
+int conn_write_more(weft_conn *c, const void *buf, size_t len)
+{
+    struct iovec iov = {(void *)(uintptr_t)buf, len};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (c->stream)
+        return weft_conn_write_all(c, buf, len);
+    ssize_t n = sys_sendmsg(c->desc.fd, &msg, MSG_MORE);
+    if (n < 0 && n != -EAGAIN && n != -EINTR)
+        return (int)n;
+    size_t done = n > 0 ? (size_t)n : 0;
+    return done == len ? 0 : weft_conn_write_all(c, (const char *)buf + done, len - done);
+}
+
 int weft_conn_writev_all(weft_conn *c, struct iovec *iov, int count)
 {
     if (c->stream)

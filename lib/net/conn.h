@@ -120,6 +120,10 @@ ssize_t conn_try_read(weft_conn *c, void *buf, size_t len);
  * as weft_conn_write_all. */
 ssize_t conn_try_write(weft_conn *c, const void *buf, size_t len);
 
+/* As weft_conn_write_all, where other bytes follow at once: the kernel may hold the last segment
+ * back for them. */
+int conn_write_more(weft_conn *c, const void *buf, size_t len);
+
 /* Wakes the connection's coroutine if it is idle (on_wake gets CONN_INTERRUPTED); any thread.
  * A connection that a coroutine holds is not touched. */
 void conn_interrupt(weft_conn *c);

@@ -107,6 +107,7 @@ class Site(unittest.TestCase):
                            ("../secret", b"secret")):
             with open(os.path.join(root, name), "wb") as file:
                 file.write(data)
+            os.utime(os.path.join(root, name), (1.7e9, 1.7e9))  # a young file's tag is weak
         os.symlink("../secret", os.path.join(root, "leak"))
         cls.server = Server("--root", root)
 

@@ -280,12 +280,13 @@ WEFT_API int weft_writef(weft_http *h, const char *format, ...) WEFT_PRINTF(2, 3
 WEFT_API int weft_flush(weft_http *h);
 
 /* Answers with the file at `path` below the directory `root`, never outside it (neither .. nor
- * links escape); content type by its name's ending; conditional requests and one range.
+ * links escape); content type by its name's ending; conditional requests and ranges; index.html for
+ * a directory. Names that begin with a dot are not there. Options: weft/files.h.
  * Returns 0; -ENOENT; -EACCES; other errors of open(2). Parks. */
 WEFT_API int weft_send_file(weft_http *h, const char *root, weft_str path);
 
 /* A handler for a pattern that ends in {path...}: serves files below `arg`, the root's path (a
- * const char *); index.html for a directory. */
+ * const char *), as weft_send_file. */
 WEFT_API int weft_static(weft_http *h, void *arg);
 
 #ifdef __cplusplus

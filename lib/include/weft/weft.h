@@ -8,6 +8,7 @@
 #include <weft/context.h>
 #include <weft/cookie.h>
 #include <weft/debug.h>
+#include <weft/files.h>
 #include <weft/form.h>
 #include <weft/group.h>
 #include <weft/http.h>
