@@ -113,9 +113,12 @@ static void describe(struct file *f, const struct stat *st, weft_str name)
 {
     f->identity = identity_of(st);
     f->size = st->st_size;
-    f->is_settled = f->identity.modified_ns < clock_ns(CLOCK_REALTIME) - SETTLED_NS;
+    int64_t now = clock_ns(CLOCK_REALTIME);
+    f->is_settled = f->identity.modified_ns < now - SETTLED_NS;
     f->type = mime_type(name);
     f->modified = st->st_mtim.tv_sec;
+    if (f->modified > now / WEFT_SEC)
+        f->modified = now / WEFT_SEC; /* never later than Date (RFC 9110 section 8.8.2.1) */
     date_format(f->modified_text, f->modified);
     f->modified_text[DATE_LEN] = '\0';
     snprintf(f->etag, sizeof f->etag, "\"%llx-%llx-%llx\"", (unsigned long long)st->st_ino,
