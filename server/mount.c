@@ -158,6 +158,26 @@ static void drop_module(void *module)
     module_free(module);
 }
 
+static int mount_files(const struct config_route *r, weft_app *group, struct mounted **list)
+{
+    weft_static_opts *opts = malloc(sizeof *opts);
+    if (!opts)
+        return -ENOMEM;
+    *opts = (weft_static_opts){
+        .root = r->root,
+        .index = r->index,
+        .listing = r->listing == SWITCH_ON,
+        .precompressed = r->precompressed == SWITCH_ON,
+        .cache_control = r->cache_control,
+    };
+    int rc = mounted_keep(list, opts, free);
+    if (rc == 0)
+        rc = weft_get(group, "/{path...}", weft_static_with, opts);
+    if (rc == 0 && strcmp(r->path, "/") != 0)
+        rc = weft_get(group, "", weft_folder_redirect, NULL);
+    return rc;
+}
+
 int mount_route(const struct config *config, const char *place, const struct config_route *r,
                 weft_app *app, struct mounted **list)
 {
@@ -168,7 +188,7 @@ int mount_route(const struct config *config, const char *place, const struct con
     if (rc < 0)
         return rc;
     if (r->root)
-        return weft_get(group, "/{path...}", weft_static, r->root);
+        return mount_files(r, group, list);
     if (r->module) {
         struct module *module;
         rc = module_load(config, place, r, group, &module);

@@ -257,9 +257,9 @@ static ssize_t name_of(weft_http *h, const weft_static_opts *o, weft_str path, s
     return (ssize_t)len;
 }
 
-/* A folder's page is at its path with a slash, so that relative links work. */
-static int redirect_to_folder(weft_http *h)
+int weft_folder_redirect(weft_http *h, void *arg)
 {
+    (void)arg;
     weft_str path = weft_path(h), query = weft_query_string(h);
     size_t skip = 0;
     while (skip + 1 < path.len && path.ptr[skip + 1] == '/')
@@ -307,7 +307,7 @@ int weft_send_file_with(weft_http *h, const weft_static_opts *o, weft_str path)
     weft_str whole = {name, (size_t)len};
     int rc = file_get(o->root, whole, o->precompressed != 0, trust_of(o), &f);
     if (rc == -EISDIR)
-        return redirect_to_folder(h);
+        return weft_folder_redirect(h, NULL); /* so that its relative links work */
     if (rc < 0)
         return rc;
     rc = answer_file(h, o, whole, f);

@@ -1,5 +1,6 @@
 /* Files as a client gets them: conditions, ranges, encodings, folders, and what is not there. */
 #include <errno.h>
+#include <time.h>
 
 #include "fixture.h"
 #include "folder.h"
@@ -51,6 +52,7 @@ static void site_start(struct fixture *f)
     folder_write(&www, "large", large, sizeof large, FOLDER_OLD);
     f->app = weft_app_new();
     weft_get(f->app, "/s/{path...}", weft_static, www.path);
+    weft_get(f->app, "/s", weft_folder_redirect, NULL);
     weft_any(f->app, "/p/{path...}", weft_static_with, &plain);
     weft_get(f->app, "/f/{path...}", weft_static_with, &full);
     weft_get(f->app, "/b/{path...}", weft_static_with, &bare);
@@ -160,6 +162,7 @@ Test(file, a_folder_without_its_slash_is_redirected, .timeout = 60)
     struct fixture f = {0};
     site_start(&f);
     EXPECT(&f, "GET /s/sub?q=1 HTTP/1.1", "HTTP/1.1 301 ", "Location: /s/sub/?q=1\r\n");
+    EXPECT(&f, "GET /s?q=1 HTTP/1.1", "HTTP/1.1 301 ", "Location: /s/?q=1\r\n");
     site_stop(&f);
 }
 
@@ -247,6 +250,21 @@ Test(file, a_young_file_has_a_weak_tag, .timeout = 60)
     snprintf(lines, sizeof lines, "GET /s/young HTTP/1.1\r\nRange: bytes=0-0\r\nIf-Range: %s",
              etag + 2);
     EXPECT(&f, lines, "HTTP/1.1 200 ");
+    free(text);
+    site_stop(&f);
+}
+
+Test(file, a_file_from_the_future_was_modified_now, .timeout = 60)
+{
+    struct fixture f = {0};
+    site_start(&f);
+    folder_write(&www, "ahead", "soon", 4, FOLDER_OLD * INT64_C(2));
+    char *text = get(&f, "GET /s/ahead HTTP/1.1");
+    struct tm modified = {0}, date = {0};
+    const char *form = "%a, %d %b %Y %H:%M:%S GMT";
+    cr_assert_not_null(strptime(value_of(text, "Last-Modified"), form, &modified), "%s", text);
+    cr_assert_not_null(strptime(value_of(text, "Date"), form, &date), "%s", text);
+    cr_expect_leq(timegm(&modified), timegm(&date), "%s", text);
     free(text);
     site_stop(&f);
 }

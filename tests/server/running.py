@@ -36,6 +36,7 @@ class Supervised:
         self.ready_status = ready_status # of /ping
         self.environ = {**os.environ, **environ}
         for name, content in files:
+            os.makedirs(os.path.join(self.folder.name, os.path.dirname(name)), exist_ok=True)
             with open(os.path.join(self.folder.name, name), "w", encoding="utf-8") as file:
                 file.write(content)
         self.path = os.path.join(self.folder.name, "weft.yaml")

@@ -11,6 +11,9 @@ SITE = """
 listen: [ "127.0.0.1:PORT" ]
 routes:
   - { path: /, static: ./, methods: [ GET ] }
+  - { path: /files, static: ./files, index: main.txt, listing: on, precompressed: on,
+      cache_control: "max-age=60" }
+  - { path: /bare, static: ./files, index: "" }
   - { path: /ping, respond: { body: "pong\\n", type: text/plain, status: 202 } }
   - { path: "/old/{rest...}", redirect: "/new/{rest}", status: 301 }
   - { path: /secret, respond: { body: open }, basic_auth: { users: { alice: wonderland } } }
@@ -49,7 +52,9 @@ class Routes(unittest.TestCase):
         threading.Thread(target=cls.upstream.serve_forever, daemon=True).start()
         cls.port = cls.upstream.server_address[1]
         cls.server = Supervised(SITE.replace("UPSTREAM", str(cls.port)),
-                                [("hello.txt", "hello")], ready_status=202).start()
+                                [("hello.txt", "hello"), ("files/app.js", "plain"),
+                                 ("files/app.js.gz", "gzipped"), ("files/sub/main.txt", "main")],
+                                ready_status=202).start()
 
     @classmethod
     def tearDownClass(cls):
@@ -70,6 +75,31 @@ class Routes(unittest.TestCase):
         status, headers, body = self.request("GET", "/ping")
         self.assertEqual((status, headers["Content-Type"], body), (202, "text/plain", "pong\n"))
         self.assertIn("X-Request-Id", headers)
+
+    def test_options_of_files(self):
+        status, headers, body = self.request("GET", "/files/app.js", Accept_Encoding="gzip")
+        self.assertEqual((status, body), (200, "gzipped"))
+        self.assertEqual(headers["Content-Encoding"], "gzip")
+        self.assertEqual(headers["Cache-Control"], "max-age=60")
+        self.assertEqual(headers["Vary"], "Accept-Encoding")
+        self.assertEqual(self.request("GET", "/files/app.js")[2], "plain")
+        self.assertEqual(self.request("GET", "/files/sub/")[2], "main")
+        status, headers, body = self.request("GET", "/files/")
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
+        self.assertIn("href='./app.js'", body)
+        # without these keys: none of it
+        status, headers, body = self.request("GET", "/bare/app.js", Accept_Encoding="gzip")
+        self.assertEqual((status, body), (200, "plain"))
+        self.assertNotIn("Vary", headers)
+        self.assertNotIn("Cache-Control", headers)
+        self.assertEqual(self.request("GET", "/bare/")[0], 404)
+        self.assertEqual(self.request("GET", "/bare/sub/")[0], 404)
+
+    def test_folders_of_files_are_at_their_slash(self):
+        for path, there in (("/files", "/files/"), ("/files?a=b", "/files/?a=b"),
+                            ("/files/sub?a", "/files/sub/?a")):
+            status, headers, _ = self.request("GET", path)
+            self.assertEqual((status, headers["Location"]), (301, there))
 
     def test_redirects_keep_the_rest_and_the_query(self):
         status, headers, _ = self.request("GET", "/old/a%20b/c?x=1")

@@ -37,6 +37,10 @@ typedef struct weft_static_opts {
  * as negative errno. Parks. */
 WEFT_API int weft_static_with(weft_http *h, void *opts);
 
+/* A handler that sends the client to the request's path with a slash behind it, and with the query
+ * (301): for "/files", beside "/files/{path...}". Returns 0 or -ENOMEM. `arg` is not used. */
+WEFT_API int weft_folder_redirect(weft_http *h, void *arg);
+
 /* weft_send_file with options (a root among them). Returns as weft_send_file. Parks. */
 WEFT_API int weft_send_file_with(weft_http *h, const weft_static_opts *opts, weft_str path);
 
