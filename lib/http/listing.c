@@ -12,6 +12,7 @@
 
 #include "beneath.h"
 #include "exchange.h"
+#include "url.h"
 
 struct entry {
     const char *name;
@@ -43,7 +44,7 @@ static const char page_begin[] =
     "table{width:100%;border-collapse:separate;border-spacing:0;background:var(--card);"
     "border:1px solid var(--line);border-radius:12px;overflow:hidden}\n"
     "th,td{padding:.5rem 1rem;text-align:left;border-top:1px solid var(--line)}\n"
-    "tr:first-child>*{border-top:0}th{color:var(--soft);font-weight:500;font-size:.85rem}\n"
+    "thead th{border-top:0}th{color:var(--soft);font-weight:500;font-size:.85rem}\n"
     "tbody tr:hover td{background:var(--hover)}\n"
     "td:first-child{overflow-wrap:anywhere}td a{display:flex;gap:.6rem;align-items:center}\n"
     "svg{flex:0 0 1.1rem;height:1.1rem;fill:none;stroke:var(--soft);stroke-width:1.6}\n"
@@ -213,16 +214,43 @@ static int put_entry(weft_http *h, const struct entry *e)
     return weft_writef(h, "<td>%s\n", date);
 }
 
+/* The path that the root of the files is at, "/files/" for the folder "a/b/" at "/files/a/b/":
+ * decoded, for people to read. */
+static weft_str root_path(weft_http *h, int depth)
+{
+    weft_str path = weft_path(h);
+    for (int i = 0; path.len && i <= depth; i++) {
+        while (path.len && path.ptr[path.len - 1] == '/')
+            path.len--;
+        while (i < depth && path.len && path.ptr[path.len - 1] != '/')
+            path.len--;
+    }
+    char *decoded = arena_alloc(&h->arena, path.len + 1);
+    ssize_t n = decoded ? url_decode(decoded, path, false) : -ENOMEM;
+    if (n < 0)
+        return WEFT_STR("/");
+    decoded[n] = '/';
+    return (weft_str){decoded, (size_t)n + 1};
+}
+
+static int depth_of(const char *folder)
+{
+    int depth = 0;
+    for (const char *at = folder; (at = strchr(at, '/')); at++)
+        depth++;
+    return depth;
+}
+
 /* The way down from the root, each step a link. */
 static int put_crumbs(weft_http *h, const char *folder)
 {
-    int depth = 0, rc;
-    for (const char *at = folder; (at = strchr(at, '/')); at++)
-        depth++;
+    int depth = depth_of(folder), rc;
     weft_writef(h, "<h1><a href='./");
     for (int i = 0; i < depth; i++)
         weft_write(h, "../", 3);
-    rc = weft_writef(h, "'>/</a>");
+    weft_writef(h, "'>");
+    put_html(h, root_path(h, depth));
+    rc = weft_writef(h, "</a>");
     while (depth-- > 0) {
         size_t len = strcspn(folder, "/");
         weft_writef(h, "<i>\xe2\x80\xba</i><a href='./");
@@ -242,13 +270,14 @@ int listing_answer(weft_http *h, const weft_static_opts *o, const char *name)
     int rc = list_read(h, o, name, &l);
     if (rc == 0)
         rc = weft_set_header(h, "Content-Type", "text/html; charset=utf-8");
-    if (rc == 0 && o->cache_control)
+    if (rc == 0 && o->cache_control && !weft_answer_header(h, "Cache-Control").ptr)
         rc = weft_set_header(h, "Cache-Control", o->cache_control);
     if (rc == 0)
         rc = weft_write(h, page_begin, sizeof page_begin - 1);
     if (rc < 0)
         return rc;
-    weft_writef(h, "<title>/");
+    weft_writef(h, "<title>");
+    put_html(h, root_path(h, depth_of(name)));
     put_html(h, weft_cstr(name));
     weft_writef(h, "</title>\n<main>\n");
     put_crumbs(h, name);

@@ -352,7 +352,9 @@ Test(file, a_folder_is_listed_with_its_names_escaped, .timeout = 60)
     EXPECT(&f, "GET /f/ HTTP/1.1", "HTTP/1.1 200 ", "text/html; charset=utf-8", "href='./sub/'",
            "href='./a.txt'", "10 B", "195 KB", "2023-11-14 22:13", "href='./link'", "!passwd",
            "!.secret", "!href='../'");
-    EXPECT(&f, "GET /f/empty/ HTTP/1.1", "empty", "href='../'");
+    EXPECT(&f, "GET /f/empty/ HTTP/1.1", "This folder is empty", "href='../'",
+           "<title>/f/empty/</title>", "<h1><a href='./../'>/f/</a>", "<a href='./'>empty</a>");
+    EXPECT(&f, "GET /%66//empty// HTTP/1.1", "<title>/f/empty/</title>");
     EXPECT(&f, "GET /f/empty HTTP/1.1", "HTTP/1.1 301 ");
     unlink(folder_at(&www, "sub/index.html"));
     EXPECT(&f, "GET /f/sub/ HTTP/1.1", "a &lt;b&gt;&amp;&#39;&quot;.txt",
