@@ -13,6 +13,7 @@
 #include "poller.h"
 #include "proc.h"
 #include "report.h"
+#include "sanitize.h"
 #include "trace.h"
 
 struct runtime rt;
@@ -84,6 +85,7 @@ static int procs_init(int count)
         rt.procs = NULL;
         return -ENOMEM;
     }
+    san_root(rt.procs, (size_t)count * sizeof *rt.procs);
     for (int i = 0; i < count && rc == 0; i++)
         rc = proc_add(seed);
     atomic_store_explicit(&rt.procs_in_use, count, memory_order_relaxed);

@@ -12,6 +12,7 @@
 #define SAN_ADDRESS 1
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define SAN_THREAD 1
@@ -23,6 +24,15 @@ enum { SAN_THREADS = 0 };
 #ifdef WEFT_VALGRIND /* ./dev build valgrind */
 #include <valgrind/valgrind.h>
 #endif
+
+/* Memory that was mapped and points to what was allocated, for the leak detector. */
+static inline void san_root(const void *from, size_t bytes)
+{
+    (void)from, (void)bytes;
+#ifdef SAN_ADDRESS
+    __lsan_register_root_region(from, bytes);
+#endif
+}
 
 /* What is known of one context: a coroutine's, or a machine's own stack. */
 struct san_fiber {
