@@ -79,9 +79,9 @@ class Server:
                 raise SystemExit(f"{self.name} answers {name} wrongly: {head!r}")
 
     def cpu_seconds(self):
-        tasks = f"/proc/{self.process.pid}/task"
-        return sum(int(open(f"{tasks}/{t}/schedstat", encoding="ascii").read().split()[0])
-                   for t in os.listdir(tasks)) / 1e9
+        """Of all its threads, those that have ended included: the kernel's clock of a process, by
+        the number that clock_getcpuclockid(3) makes of its id."""
+        return time.clock_gettime_ns(~self.process.pid << 3 | 2) / 1e9
 
     def stop(self):
         self.process.terminate()
