@@ -93,7 +93,7 @@ void coro_park(park_commit *commit, void *arg, enum wait_reason reason)
         atomic_store_explicit(&m->in_runtime, false, memory_order_release); /* as proc_unpin */
         return;
     }
-    c->wait_reason = (uint8_t)reason;
+    atomic_store_explicit(&c->wait_reason, (uint8_t)reason, memory_order_relaxed);
     m->post = POST_PARK;
     m->commit = commit;
     m->commit_arg = arg;
@@ -192,7 +192,7 @@ int coro_make(struct proc *p, struct task *task, struct coro **ret_coro)
     c->low = low;
     c->size_log = class->size_log;
     c->id = id_take(p);
-    c->wait_reason = WAIT_NONE;
+    atomic_store_explicit(&c->wait_reason, WAIT_NONE, memory_order_relaxed);
     c->groups = NULL;
     c->source = NULL;
     atomic_store_explicit(&c->since, p->polled_at, memory_order_relaxed); /* for reports */

@@ -64,13 +64,13 @@ struct coro {
     struct context_source *source; /* makes that context when somebody first asks; NULL: none */
     struct weft_group_state *groups; /* its open groups, innermost first */
     const char *name;                /* or NULL; its spawner's */
-    _Atomic(int64_t) since;   /* about when it parked, a point of weft_now(); 0: never used */
-    uint8_t size_log;         /* log2 of the stack's bytes */
-    uint8_t wait_reason;      /* enum wait_reason */
-    _Atomic(uint8_t) state;   /* enum coro_state */
-    _Atomic(bool) is_pinned;  /* somebody reads or trims its stack: it must not be entered */
-    _Atomic(bool) is_trimmed; /* what it does not use was given back since it ran; see trim.c */
-    struct san_fiber fiber;   /* what sanitizers know of it; empty in other builds */
+    _Atomic(int64_t) since;       /* about when it parked, a point of weft_now(); 0: never used */
+    uint8_t size_log;             /* log2 of the stack's bytes */
+    _Atomic(uint8_t) wait_reason; /* enum wait_reason; for reports, which read it any time */
+    _Atomic(uint8_t) state;       /* enum coro_state */
+    _Atomic(bool) is_pinned;      /* somebody reads or trims its stack: it must not be entered */
+    _Atomic(bool) is_trimmed;     /* what it does not use was given back since it ran; see trim.c */
+    struct san_fiber fiber;       /* what sanitizers know of it; empty in other builds */
 };
 
 /* Builds a coroutine for a task that is no coroutine yet, on a stack of p, and consumes the spawn.

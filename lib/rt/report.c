@@ -95,7 +95,7 @@ static bool look_at(struct coro *c, struct sight *s, bool with_frames)
     s->id = c->id;
     s->name = c->name;
     s->spawned_at = c->spawned_at;
-    s->wait_reason = c->wait_reason;
+    s->wait_reason = atomic_load_explicit(&c->wait_reason, memory_order_relaxed);
     s->size_log = c->size_log;
     s->since = atomic_load_explicit(&c->since, memory_order_relaxed);
     if (s->state == CORO_PARKED && with_frames) {

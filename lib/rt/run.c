@@ -308,7 +308,8 @@ int weft_blocking(int (*fn)(void *arg), void *arg)
         atomic_store_explicit(&pin.machine->seize, SEIZE_AWAY, memory_order_release);
         machine_give(next, p);
     }
-    c->wait_reason = WAIT_BLOCKING; /* for reports: it counts as running */
+    /* relaxed: for reports, which may read it now: it counts as running */
+    atomic_store_explicit(&c->wait_reason, WAIT_BLOCKING, memory_order_relaxed);
     proc_unpin(&pin);
     int rc = fn(arg);
     weft_yield(); /* gets in line for a processor */

@@ -45,15 +45,20 @@ static void record(struct proc *p, enum trace_kind kind, uint64_t id, unsigned r
     atomic_store_explicit(&b->count, n + 1, memory_order_release); /* pairs: trace_write */
 }
 
+static unsigned reason_of(const struct coro *c)
+{
+    return atomic_load_explicit(&c->wait_reason, memory_order_relaxed); /* written by this thread */
+}
+
 void trace_run(struct proc *p, const struct coro *c)
 {
-    record(p, RUN, c->id, c->wait_reason);
+    record(p, RUN, c->id, reason_of(c));
 }
 
 void trace_leave(struct proc *p, const struct coro *c, enum post post)
 {
     if (p)
-        record(p, post == POST_EXIT ? EXIT : PARK, c->id, post == POST_EXIT ? 0 : c->wait_reason);
+        record(p, post == POST_EXIT ? EXIT : PARK, c->id, post == POST_EXIT ? 0 : reason_of(c));
 }
 
 void trace_ready(struct proc *p, const struct task *task)
