@@ -5,8 +5,9 @@ static const struct {
     const char *name;
     weft_handler *handler;
 } handlers[] = {
-    {"echo", handler_echo}, {"hello", handler_hello},         {"home", handler_home},
-    {"json", handler_json}, {"plaintext", handler_plaintext}, {"sleep", handler_sleep},
+    {"echo", handler_echo},          {"hello", handler_hello}, {"healthz", weft_healthz_handler},
+    {"home", handler_home},          {"json", handler_json},   {"plaintext", handler_plaintext},
+    {"readyz", weft_readyz_handler}, {"sleep", handler_sleep},
 };
 
 weft_handler *handlers_find(const char *name)
@@ -19,5 +20,5 @@ weft_handler *handlers_find(const char *name)
 
 const char *handlers_names(void)
 {
-    return "echo, hello, home, json, plaintext, sleep";
+    return "echo, healthz, hello, home, json, plaintext, readyz, sleep";
 }

@@ -102,6 +102,20 @@ static void resolve(struct check *k, char **path)
     }
 }
 
+/* The path in "unix:PATH". */
+static void resolve_address(struct check *k, char **address)
+{
+    char *path = strncmp(*address, "unix:", 5) == 0 ? strdup(*address + 5) : NULL, *full;
+    if (!path)
+        return;
+    resolve(k, &path);
+    if (asprintf(&full, "unix:%s", path) >= 0) {
+        free(*address);
+        *address = full;
+    }
+    free(path);
+}
+
 static void readable(struct check *k, const char *at, const char *key, char **path)
 {
     if (!*path)
@@ -343,6 +357,7 @@ static void admin(struct check *k, struct config_admin *a)
     a->mode = a->mode_text ? (unsigned)strtoul(a->mode_text, &end, 8) : 0600;
     if (*end || a->mode > 0777)
         wrong(k, "admin", "mode", "'%s' is no file mode; expected one like 0660", a->mode_text);
+    resolve_address(k, &a->listen);
     port_or_path(k, "admin", "listen", a->listen);
     bool is_local = strncmp(a->listen, "unix:", 5) == 0 || strncmp(a->listen, "127.", 4) == 0 ||
                     strncmp(a->listen, "[::1]", 5) == 0 ||

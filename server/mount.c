@@ -94,6 +94,11 @@ static void drop_proxy(void *proxy)
     weft_proxy_free(proxy);
 }
 
+void mount_each_proxy(const struct mounted *list, void (*visit)(void *proxy, void *arg), void *arg)
+{
+    mounted_each(list, drop_proxy, visit, arg);
+}
+
 static void set_upstream(weft_proxy_opts *o, const struct config_upstream *u)
 {
     static const int balances[] = {[BALANCE_ROUND_ROBIN] = WEFT_BALANCE_ROUND_ROBIN,

@@ -13,6 +13,9 @@ struct mounted; /* what the routes need is kept there; see mounted.h */
 int mount_route(const struct config *config, const char *place, const struct config_route *route,
                 weft_app *app, struct mounted **list);
 
+/* Calls visit(proxy, arg) for each proxy that was mounted. */
+void mount_each_proxy(const struct mounted *list, void (*visit)(void *proxy, void *arg), void *arg);
+
 /* Adds the middleware that `use`, at `place`, asks for. Returns as mount_route. */
 int mount_middleware(const struct config *config, const char *place, const struct config_use *use,
                      weft_app *app, struct mounted **list);

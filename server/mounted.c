@@ -23,6 +23,14 @@ int mounted_keep(struct mounted **list, void *what, void (*drop)(void *what))
     return 0;
 }
 
+void mounted_each(const struct mounted *list, void (*drop)(void *what),
+                  void (*visit)(void *what, void *arg), void *arg)
+{
+    for (; list; list = list->next)
+        if (list->drop == drop)
+            visit(list->what, arg);
+}
+
 void mounted_free(struct mounted *list)
 {
     while (list) {

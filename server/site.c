@@ -62,7 +62,9 @@ static int to_https(weft_http *h, void *arg)
 static int build(struct site *site, weft_access_log *access)
 {
     const struct config *c = site->config;
-    int rc = access ? weft_use(site->app, weft_mw_access_log, access) : 0;
+    int rc = c->admin ? weft_app_measure(site->app) : 0;
+    if (rc == 0 && access)
+        rc = weft_use(site->app, weft_mw_access_log, access);
     if (rc == 0 && c->tls && c->tls->redirect == SWITCH_ON)
         rc = weft_use(site->app, to_https, site);
     if (rc == 0)
@@ -114,6 +116,11 @@ void site_free(struct site *site)
 weft_app *site_app(const struct site *site)
 {
     return site->app;
+}
+
+void site_each_proxy(const struct site *site, void (*visit)(void *proxy, void *arg), void *arg)
+{
+    mount_each_proxy(site->mounted, visit, arg);
 }
 
 static int min_version(const char *version)

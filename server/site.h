@@ -16,6 +16,9 @@ void site_free(struct site *site);
 
 weft_app *site_app(const struct site *site);
 
+/* Calls visit(proxy, arg) for each reverse proxy of the site. */
+void site_each_proxy(const struct site *site, void (*visit)(void *proxy, void *arg), void *arg);
+
 /* The limits, timeouts, trust and certificates of the configuration, as the library takes them.
  * They borrow from the site. */
 void site_serve_opts(const struct site *site, weft_serve_opts *opts);

@@ -89,7 +89,11 @@ static int add(struct sockets *s, const struct config *config, const char *place
     l->is_ours = known && known->is_ours;
     l->fd = known ? known->fd : systemd_fd(address);
     if (l->fd < 0) {
+        /* An admin socket's file is nobody else's even before restrict_admin. */
+        mode_t old_mask = kind == SOCKET_ADMIN ? umask(0177) : 0;
         int rc = weft_listen(address, &l->fd);
+        if (kind == SOCKET_ADMIN)
+            umask(old_mask);
         if (rc < 0)
             return config_wrong(config, place, "cannot listen on '%s': %s", address, strerror(-rc));
         l->is_ours = true;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "admin.h"
 #include "config.h"
 #include "crash.h"
 #include "logs.h"
@@ -54,18 +55,21 @@ static void on_ready(void *arg)
     tell(life, WORKER_SAYS_READY);
 }
 
-/* Where there is TLS, its sockets come first and the plain ones are others beside them. */
-static void place_sockets(const struct sockets *sockets, bool has_tls, weft_serve_opts *opts,
-                          weft_also also[WEFT_MAX_LISTEN])
+/* Where there is TLS, its sockets come first and the plain ones are others beside them. The admin
+ * pages have a socket and an application of their own. */
+static void place_sockets(const struct sockets *sockets, bool has_tls, weft_app *admin,
+                          weft_serve_opts *opts, weft_also also[WEFT_MAX_LISTEN])
 {
     for (int i = 0; i < sockets->count; i++) {
         const struct listening *l = &sockets->items[i];
-        if (l->kind == SOCKET_ADMIN)
+        bool is_admin = l->kind == SOCKET_ADMIN;
+        if (is_admin && !admin)
             continue;
-        if ((l->kind == SOCKET_TLS) == has_tls && opts->n_listen_fds < WEFT_MAX_LISTEN)
+        if (!is_admin && (l->kind == SOCKET_TLS) == has_tls && opts->n_listen_fds < WEFT_MAX_LISTEN)
             opts->listen_fds[opts->n_listen_fds++] = l->fd;
         else if (opts->n_also < WEFT_MAX_LISTEN)
-            also[opts->n_also++] = (weft_also){.listen_fd = l->fd, .plain = 1};
+            also[opts->n_also++] = (weft_also){
+                .app = is_admin ? admin : NULL, .listen_fd = l->fd, .plain = 1};
     }
 }
 
@@ -79,8 +83,14 @@ static int serve(struct worker_life *life, const struct sockets *sockets)
                             .on_ready_arg = life};
     struct logs *logs = NULL;
     struct site *site = NULL;
+    struct admin *admin = NULL;
     if (logs_open(life->config, &logs) == 0)
         site = site_new(life->config, logs_access(logs));
+    if (site && life->config->admin && !(admin = admin_new(site))) {
+        fprintf(stderr, "weft: out of memory\n");
+        site_free(site);
+        site = NULL;
+    }
     if (!site) {
         logs_close(logs);
         return STATUS_WRONG;
@@ -88,8 +98,9 @@ static int serve(struct worker_life *life, const struct sockets *sockets)
     weft_also also[WEFT_MAX_LISTEN];
     site_serve_opts(site, &opts);
     opts.also = also;
-    place_sockets(sockets, life->config->tls != NULL, &opts, also);
+    place_sockets(sockets, life->config->tls != NULL, admin ? admin_app(admin) : NULL, &opts, also);
     int status = weft_app_main_opts(site_app(site), &opts);
+    admin_free(admin);
     site_free(site);
     logs_close(logs);
     return status;

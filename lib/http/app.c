@@ -5,6 +5,7 @@
 
 #include "app.h"
 #include "assert.h"
+#include "metrics.h"
 
 enum { PATTERN_MAX = 1024 };
 
@@ -70,6 +71,7 @@ void weft_app_free(weft_app *app)
         free(app->routes);
         app->routes = next;
     }
+    metrics_free(app->metrics);
     free(app->prefix);
     free(app->host);
     free(app);
@@ -199,6 +201,7 @@ static struct endpoint *endpoint_new(weft_app *app, struct step handler)
     }
     all[root->n_endpoints++] = e;
     e->step_count = 0;
+    e->route = ROUTE_NONE;
     e->options = app->options;
     e->no_method = app->no_method;
     while (depth--)
@@ -218,6 +221,20 @@ static int add_defaults(weft_app *root, weft_app *app)
 
 static int add_groups(weft_app *root, weft_app *app, struct router *router, const char *prefix);
 
+/* Gives an endpoint the number by which its requests are counted. */
+static int measure(const weft_app *root, const weft_app *app, const char *pattern,
+                   struct endpoint *e)
+{
+    if (!root->metrics)
+        return 0;
+    while (app->parent && !app->host)
+        app = app->parent;
+    int route = metrics_route(root->metrics, app->host ? app->host : "", pattern);
+    if (route >= 0)
+        e->route = (uint32_t)route;
+    return route < 0 ? route : 0;
+}
+
 /* Adds the routes of `app` and of its groups to `router`. */
 static int add_routes(weft_app *root, weft_app *app, struct router *router, const char *prefix)
 {
@@ -229,7 +246,7 @@ static int add_routes(weft_app *root, weft_app *app, struct router *router, cons
         if (n < 0 || (size_t)n >= sizeof full)
             return mistake(app, -EINVAL, "too long a route pattern", r->pattern);
         struct endpoint *e = endpoint_new(app, r->handler);
-        if (!e)
+        if (!e || measure(root, app, full, e) < 0)
             return mistake(app, -ENOMEM, "no memory for route", full);
         int rc = router_add(router, weft_cstr(r->method), weft_cstr(full), e, root->error,
                             sizeof root->error);
@@ -264,6 +281,8 @@ int app_prepare(weft_app *app)
     if (app->is_ready)
         return 0; /* and perhaps being served */
     unprepare(app);
+    if (app->metrics && metrics_reset(app->metrics) < 0)
+        mistake(app, -ENOMEM, "no memory for", "the metrics");
     app->router = router_new();
     app->not_found = endpoint_new(app, (struct step){answer_not_found, NULL});
     app->bad_path = endpoint_new(app, (struct step){answer_bad_path, NULL});

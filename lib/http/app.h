@@ -31,6 +31,7 @@ struct weft_app {
     char error[ERROR_MAX]; /* the first mistake made while building */
     bool is_ready;         /* app_prepare has succeeded, and nothing was added since */
     weft_path_opts paths;
+    struct metrics *metrics; /* NULL: nothing is counted */
 
     /* Made by app_prepare; immutable while requests are served. */
     struct endpoint *no_method, *options; /* of each group that has routes, and of the root */

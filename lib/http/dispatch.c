@@ -4,6 +4,7 @@
 
 #include "app.h"
 #include "assert.h"
+#include "metrics.h"
 #include "slashes.h"
 #include "url.h"
 
@@ -204,6 +205,7 @@ static const struct endpoint *find_endpoint(const weft_app *app, weft_http *h, w
 void app_dispatch(weft_app *app, weft_http *h)
 {
     weft_str path = weft_path(h);
+    int64_t began = weft_unlikely(app->metrics != NULL) ? weft_now() : 0;
     h->match.n_params = 0;
     h->step = 0;
     /* A path that does not decode cannot be anybody's (RFC 3986 section 2.1); checked once, here.
@@ -212,6 +214,8 @@ void app_dispatch(weft_app *app, weft_http *h)
     h->endpoint = is_broken ? app->bad_path : find_endpoint(app, h, path);
     run_step(h);
     answer_finish(h);
+    if (weft_unlikely(app->metrics != NULL))
+        metrics_note(app->metrics, h, began);
     if (weft_unlikely(h->at_end != NULL))
         run_ends(h);
 }

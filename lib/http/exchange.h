@@ -51,6 +51,7 @@ struct step {
 struct endpoint {
     const struct endpoint *options, *no_method;
     int step_count;
+    uint32_t route; /* by which it is counted; see metrics.h */
     struct step steps[];
 };
 

@@ -10,9 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app.h"
 #include "assert.h"
 #include "exchange.h"
 #include "https.h"
+#include "metrics.h"
 #include "proxy_protocol.h"
 #include "request_context.h"
 #include "sys.h"
@@ -55,7 +57,10 @@ static void linger(weft_http *h)
 
 void server_close(struct http_server *s, weft_conn *c)
 {
+    struct metrics *m = s->app->metrics;
     weft_conn_close(c);
+    if (m) /* pairs: weft_app_metrics_get */
+        atomic_fetch_add_explicit(&m->closed, 1, memory_order_release);
     atomic_fetch_sub_explicit(&s->active, 1, memory_order_release); /* pairs: the drain in main.c */
 }
 
@@ -74,6 +79,15 @@ static void finish(weft_http *h, enum next how)
     server_close(s, h->conn);
 }
 
+/* Answers what no handler sees. */
+static enum next refuse_request(weft_http *h, int status)
+{
+    answer_refuse(h, status);
+    if (h->server->app->metrics)
+        metrics_note(h->server->app->metrics, h, 0);
+    return NEXT_LINGER;
+}
+
 /* Answers the request whose head is complete. */
 static enum next serve_request(weft_http *h)
 {
@@ -87,10 +101,8 @@ static enum next serve_request(weft_http *h)
     int refused = head_check(&h->head);
     if (!refused)
         refused = body_begin(h);
-    if (weft_unlikely(refused)) {
-        answer_refuse(h, refused);
-        return NEXT_LINGER;
-    }
+    if (weft_unlikely(refused))
+        return refuse_request(h, refused);
     request_context_begin(h, s->times_handlers ? now_coarse() + s->opts.handler_timeout : 0);
     app_dispatch(s->app, h);
     request_context_end(h);
@@ -121,8 +133,7 @@ static enum next refuse(weft_http *h, int status)
 {
     answer_begin(h);
     body_begin(h);
-    answer_refuse(h, status);
-    return NEXT_LINGER;
+    return refuse_request(h, status);
 }
 
 /* The head is not whole yet: reads more of it. header_until: its deadline, 0 before its first
@@ -240,6 +251,7 @@ void server_accept(weft_conn *c, void *server)
     static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
                                "Retry-After: 1\r\nConnection: close\r\n\r\n";
     struct http_server *s = server;
+    struct metrics *m = s->app->metrics;
     int active = atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (active >= s->opts.max_connections) {
         if (!s->tls) {
@@ -247,9 +259,13 @@ void server_accept(weft_conn *c, void *server)
             (void)ignored;
         }
         weft_conn_close(c);
+        if (m) /* relaxed: a statistic */
+            atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_release);
         return;
     }
+    if (m) /* relaxed: a statistic */
+        atomic_fetch_add_explicit(&m->accepted, 1, memory_order_relaxed);
     c->owner = s;
     conn_set_write_patience(c, s->opts.write_timeout);
     conn_idle(c, weft_unlikely(begins_with_proxy(s, c)) ? on_proxy : first_wake(s),

@@ -12,6 +12,7 @@
 #include <weft/form.h>
 #include <weft/group.h>
 #include <weft/http.h>
+#include <weft/metrics.h>
 #include <weft/middleware.h>
 #include <weft/net.h>
 #include <weft/proxy.h>
