@@ -53,11 +53,31 @@ static bool is_stopping(void)
     return atomic_load_explicit(&rt.state, memory_order_acquire) == RT_STOPPING;
 }
 
-/* Blocks in the poller until there is something, or a timer is due. May return NULL. */
-static struct task *block(struct machine *m)
+/* Waits in the poller, declared idle, until there is something, or a timer is due, and takes the
+ * declaration back. May return NULL. */
+static struct task *poll_idle(struct machine *m)
 {
     struct proc *p = m->proc;
     struct task_list list = TASK_LIST_INIT;
+    int64_t first = timers_first(&p->timers);
+    int64_t timeout = -1;
+    if (first != TIMER_NEVER) {
+        timeout = first - weft_now();
+        timeout = timeout > 0 ? timeout : 0;
+    }
+    STAT_ADD(p, polls);
+    (void)poller_wait(p, timeout, &list);
+    idle_retract(m);
+    p->polled_at = weft_now();
+    if (first != TIMER_NEVER || timers_first(&p->timers) != TIMER_NEVER)
+        timers_run(&p->timers, p->polled_at);
+    return list_take(p, &list);
+}
+
+/* Looks once more for work, and blocks in the poller where there is none. May return NULL. */
+static struct task *block(struct machine *m)
+{
+    struct proc *p = m->proc;
 
     if (m->is_spinning)
         spin_end(m, false);
@@ -80,19 +100,7 @@ static struct task *block(struct machine *m)
             return NULL;
         }
     }
-    int64_t first = timers_first(&p->timers);
-    int64_t timeout = -1;
-    if (first != TIMER_NEVER) {
-        timeout = first - weft_now();
-        timeout = timeout > 0 ? timeout : 0;
-    }
-    STAT_ADD(p, polls);
-    (void)poller_wait(p, timeout, &list);
-    idle_retract(m);
-    p->polled_at = weft_now();
-    if (first != TIMER_NEVER || timers_first(&p->timers) != TIMER_NEVER)
-        timers_run(&p->timers, p->polled_at);
-    return list_take(p, &list);
+    return poll_idle(m);
 }
 
 static struct task *find(struct machine *m)
@@ -111,7 +119,8 @@ static struct task *find(struct machine *m)
 }
 
 /* A processor beyond those in use runs nothing: what its timers and its poller bring, it passes on
- * to the others. */
+ * to the others. It looks for no work: as long as it found some, which is not its to run, it would
+ * not come to its own timers. */
 static void forward(struct machine *m)
 {
     struct proc *p = m->proc;
@@ -128,7 +137,12 @@ static void forward(struct machine *m)
         tasks_share(&list);
     if (m->is_spinning) /* it was woken for work that others will do */
         spin_end(m, true);
-    if ((task = block(m))) {
+    idle_declare(p);
+    if (is_stopping() || p->index < procs_in_use()) { /* since it declared; see weft_set_procs */
+        idle_retract(m);
+        return;
+    }
+    if ((task = poll_idle(m))) {
         task_list_push(&list, task);
         tasks_share(&list);
     }

@@ -278,3 +278,53 @@ Test(procs, can_be_added_and_taken_away_under_load, .timeout = 120)
     at_all_sizes(resize, NULL);
     cr_assert_eq(weft_set_procs(2), -EINVAL, "only in a coroutine");
 }
+
+static _Atomic(bool) is_enough;
+static _Atomic(int) awake;
+
+static void keep_busy(void *arg)
+{
+    while (!atomic_load(&is_enough)) {
+        for (volatile int i = 0; i < 300; i++)
+            continue;
+        weft_yield();
+    }
+    weft_wg_done(arg);
+}
+
+static void nap(void *arg)
+{
+    weft_wg *napping = arg;
+    weft_sleep(20 * WEFT_MS);
+    atomic_fetch_add(&awake, 1);
+    weft_wg_done(napping);
+}
+
+/* Naps begin on both processors; then one is taken out of use, and the other is never idle. */
+static int nap_on_fewer(void *arg)
+{
+    weft_wg napping = WEFT_WG_INIT, busy = WEFT_WG_INIT;
+    (void)arg;
+    weft_wg_add(&busy, 8);
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(weft_go(keep_busy, &busy), 0);
+    weft_wg_add(&napping, 64);
+    for (int i = 0; i < 64; i++) {
+        cr_assert_eq(weft_go(nap, &napping), 0);
+        weft_yield();
+    }
+    cr_assert_eq(weft_set_procs(1), 2);
+    cr_assert_eq(weft_wg_wait(&napping), 0);
+    atomic_store(&is_enough, true);
+    cr_assert_eq(weft_wg_wait(&busy), 0);
+    return 0;
+}
+
+Test(blocking, timers_of_a_processor_out_of_use_fire_beside_a_busy_one, .timeout = 60)
+{
+    for (int i = 0; i < 20; i++) {
+        atomic_store(&is_enough, false);
+        cr_assert_eq(weft_run_with(&(weft_run_opts){.procs = 2}, nap_on_fewer, NULL), 0);
+    }
+    cr_assert_eq(atomic_load(&awake), 20 * 64);
+}
