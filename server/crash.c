@@ -9,9 +9,22 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
-enum { FRAMES_MAX = 48, OWN_FRAMES = 1 };
+enum { FRAMES_MAX = 48, OWN_FRAMES = 1, REPORT_SECONDS_MAX = 2 };
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+static void say_frames(void *const frames[], int count)
+{
+    for (int i = OWN_FRAMES; i < count; i++) {
+        char where[200], line[220];
+        /* Frames above the handler's and the signal's own are return addresses: the call is before
+         * them. */
+        const char *at = (const char *)frames[i] - (i > OWN_FRAMES + 1);
+        int n = snprintf(line, sizeof line, "  %s\n", weft_describe_code(at, where, sizeof where));
+        ssize_t ignored = write(STDERR_FILENO, line, (size_t)n);
+        (void)ignored;
+    }
+}
 
 static void on_fatal(int sig, siginfo_t *info, void *context)
 {
@@ -24,9 +37,10 @@ static void on_fatal(int sig, siginfo_t *info, void *context)
                      weft_in_coroutine() ? " in a coroutine" : "");
     ssize_t ignored = write(STDERR_FILENO, text, (size_t)n);
     (void)ignored;
-    int count = backtrace(frames, FRAMES_MAX);
-    if (count > OWN_FRAMES)
-        backtrace_symbols_fd(frames + OWN_FRAMES, count - OWN_FRAMES, STDERR_FILENO);
+    /* Naming functions takes the loader's lock: should a dead thread have it, this one ends too. */
+    signal(SIGALRM, SIG_DFL);
+    alarm(REPORT_SECONDS_MAX);
+    say_frames(frames, backtrace(frames, FRAMES_MAX));
     signal(sig, SIG_DFL); /* on return it comes again, and ends the process with a core */
     if (sig == SIGABRT)
         raise(sig);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weft/debug.h>
 
 #include "lock.h"
 
@@ -133,6 +134,11 @@ const char *symbol_describe(const void *address, char *buf, size_t size)
         snprintf(buf, size, "%s+0x%zx", file, offset);
     lock_release(&cache.lock);
     return buf;
+}
+
+const char *weft_describe_code(const void *address, char *buf, size_t size)
+{
+    return symbol_describe(address, buf, size);
 }
 
 void symbol_done(void)

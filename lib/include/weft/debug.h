@@ -34,6 +34,12 @@ WEFT_API int weft_get_stats(int proc, weft_stats *ret_stats);
  * runs; -EIO. Any thread; blocks it. */
 WEFT_API int weft_dump(int fd);
 
+/* Describes the code address `address`, such as backtrace(3) gives, as "function+0x12
+ * (object+0x34)", also for static functions as long as the object was not stripped, else as
+ * "object+0x34", in `buf` of `size` bytes, terminated. Returns buf. Any thread, also one that a
+ * fatal signal has stopped; never parks, may block it (reads the object's file the first time). */
+WEFT_API const char *weft_describe_code(const void *address, char *buf, size_t size);
+
 /* Records what the scheduler does (who runs where, parks, wakes, steals) until weft_trace_stop,
  * which writes it to `path` as JSON for Perfetto (ui.perfetto.dev) or chrome://tracing. Each event
  * takes 24 bytes, at most 24 MB a processor; what comes after that is counted and dropped.
