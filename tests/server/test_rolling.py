@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from running import PATIENCE, Supervised, free_port, until
+from running import PATIENCE, WEFT, Supervised, free_port, until
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 LOAD_SECONDS = 8
@@ -155,6 +155,18 @@ class Rolling(unittest.TestCase):
         self.assertEqual(ask(self.port, "/ping", source=source)[0], 200)
         until(lambda: any(source in s.log() for s in self.both), f"{source} is in the log")
         return "".join(s.log() for s in self.both)
+
+
+class Manifest(unittest.TestCase):
+    def test_the_configuration_in_the_kubernetes_manifest_is_one(self):
+        with open(os.path.join(ROOT, "packaging/kubernetes.yaml"), encoding="utf-8") as file:
+            lines = re.search(r"  weft\.yaml: \|\n((?:    .*\n)+)", file.read())[1]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+            config.write(re.sub(r"^    ", "", lines, flags=re.M))
+            config.flush()
+            said = subprocess.run([WEFT, "check", config.name], capture_output=True, text=True,
+                                  timeout=PATIENCE, check=False)
+        self.assertEqual(said.returncode, 0, said.stderr)
 
 
 if __name__ == "__main__":
