@@ -61,7 +61,7 @@ struct metrics *metrics_new(void)
 
 static void forget(struct metrics *m)
 {
-    for (int i = 0; i < PROCS_MAX; i++) {
+    for (int i = 0; i < SHARDS_MAX; i++) {
         free(atomic_load_explicit(&m->shards[i], memory_order_relaxed)); /* nobody serves */
         atomic_store_explicit(&m->shards[i], NULL, memory_order_relaxed);
     }
@@ -112,11 +112,15 @@ int metrics_route(struct metrics *m, const char *host, const char *pattern)
 
 /* ---- counting ---- */
 
-/* relaxed: one writer, who holds the processor; who gets it after him sees what he wrote */
-static void add(_Atomic(uint64_t) *counter, uint64_t n)
+/* relaxed: a statistic; alone, there is one writer, who holds the processor, and who gets it after
+ * him sees what he wrote */
+static void add(_Atomic(uint64_t) *counter, uint64_t n, bool is_alone)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+    if (weft_likely(is_alone))
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                              memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
 static uint32_t method_index(const weft_http *h)
@@ -140,13 +144,19 @@ const char *weft_metric_method(int i)
     return i >= 0 && i < WEFT_METRIC_METHODS ? names[i] : "other";
 }
 
-/* The shard of a processor that is pinned; NULL when memory is out. */
-static struct metrics_shard *shard_of(struct metrics *m, const struct proc *p)
+/* The shard of number `i`; NULL when memory is out. */
+static struct metrics_shard *shard_of(struct metrics *m, unsigned i)
 {
-    struct metrics_shard *s = atomic_load_explicit(&m->shards[p->index], memory_order_relaxed);
-    if (weft_unlikely(!s)) {
-        s = calloc(1, sizeof *s + m->label_count * sizeof *s->routes);
-        atomic_store_explicit(&m->shards[p->index], s, memory_order_release); /* pairs: readers */
+    struct metrics_shard *s = atomic_load_explicit(&m->shards[i], memory_order_acquire);
+    struct metrics_shard *other = NULL;
+    if (weft_likely(s != NULL))
+        return s;
+    s = calloc(1, sizeof *s + m->label_count * sizeof *s->routes);
+    /* The shared one may be made by several at once. Pairs: the acquires here and of readers. */
+    if (s && !atomic_compare_exchange_strong_explicit(&m->shards[i], &other, s,
+                                                      memory_order_acq_rel, memory_order_acquire)) {
+        free(s);
+        return other;
     }
     return s;
 }
@@ -159,17 +169,17 @@ void metrics_note(struct metrics *m, weft_http *h, int64_t began)
     uint32_t bucket = bucket_of(took);
     struct pin pin;
     struct proc *p = proc_pin(&pin);
-    struct metrics_shard *s = p ? shard_of(m, p) : NULL;
+    struct metrics_shard *s = shard_of(m, p ? p->index : SHARD_SHARED);
     if (weft_unlikely(!s || class >= WEFT_METRIC_CLASSES)) {
         atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
     } else {
         struct route_counts *r = &s->routes[route];
-        add(&r->requests[method][class], 1);
-        add(&s->received, (uint64_t)(h->body_read > 0 ? h->body_read : 0));
-        add(&s->sent, (uint64_t)(h->sent_body > 0 ? h->sent_body : 0));
+        add(&r->requests[method][class], 1, p);
+        add(&s->received, (uint64_t)(h->body_read > 0 ? h->body_read : 0), p);
+        add(&s->sent, (uint64_t)(h->sent_body > 0 ? h->sent_body : 0), p);
         if (took >= 0) {
-            add(&r->buckets[bucket], 1);
-            add(&r->sum, (uint64_t)took);
+            add(&r->buckets[bucket], 1, p);
+            add(&r->sum, (uint64_t)took, p);
         }
     }
     proc_unpin(&pin);
@@ -208,7 +218,7 @@ int weft_app_route_metrics(const weft_app *app, int i, weft_route_metrics *ret)
     if (!m || i < 0 || (uint32_t)i >= m->label_count)
         return 0;
     *ret = (weft_route_metrics){.host = m->labels[i].host, .pattern = m->labels[i].pattern};
-    for (int shard = 0; shard < PROCS_MAX; shard++) {
+    for (int shard = 0; shard < SHARDS_MAX; shard++) {
         const struct metrics_shard *s = shard_at(m, shard);
         if (!s)
             continue;
@@ -232,7 +242,7 @@ void weft_app_metrics_get(const weft_app *app, weft_app_metrics *ret)
     ret->closed = atomic_load_explicit(&m->closed, memory_order_acquire);
     ret->accepted = atomic_load_explicit(&m->accepted, memory_order_relaxed);
     ret->refused = atomic_load_explicit(&m->refused, memory_order_relaxed);
-    for (int i = 0; i < PROCS_MAX; i++) {
+    for (int i = 0; i < SHARDS_MAX; i++) {
         const struct metrics_shard *s = shard_at(m, i);
         if (!s)
             continue;

@@ -1,7 +1,10 @@
 /* metrics.h: the counters behind weft/metrics.h.
  *
  * A shard belongs to one processor and is written by its holder alone, pinned: plain loads and
- * stores, exact without a lock or a shared line. Readers add the shards up. */
+ * stores, exact without a lock or a shared line. Readers add the shards up.
+ *
+ * A coroutine that has lost its processor in a long computation or a blocking call counts in the
+ * last shard, which is everybody's, atomically. */
 #ifndef HTTP_METRICS_H
 #define HTTP_METRICS_H
 
@@ -10,6 +13,7 @@
 
 #include "proc.h"
 
+enum { SHARDS_MAX = PROCS_MAX + 1, SHARD_SHARED = PROCS_MAX };
 enum { ROUTES_MEASURED_MAX = 1024, ROUTE_NONE = 0, ROUTE_MALFORMED = 1 };
 
 struct route_counts {
@@ -29,7 +33,7 @@ struct route_label {
 
 struct metrics {
     _Atomic(uint64_t) accepted, refused, closed; /* once a connection: shared is cheap enough */
-    _Atomic(struct metrics_shard *) shards[PROCS_MAX];
+    _Atomic(struct metrics_shard *) shards[SHARDS_MAX];
     _Atomic(uint64_t) lost; /* requests that were not counted for want of memory */
     struct route_label *labels;
     uint32_t label_count;

@@ -3,15 +3,24 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <weft/weft.h>
 
-enum { CLIENTS = 48, ROUNDS = 20, PIPELINED = 4 };
+enum { CLIENTS = 48, ROUNDS = 20, PIPELINED = 4, BLOCKING = 16 };
 
 static const char pipelined[] =
     "GET /items/1 HTTP/1.1\r\nHost: x\r\n\r\n"
     "GET /items/2 HTTP/1.1\r\nHost: x\r\n\r\n"
     "POST /items/3 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345"
     "GET /none HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/* Holds its thread so long that the processor is taken from it. */
+static int block(weft_http *h, void *arg)
+{
+    (void)arg;
+    usleep(25000);
+    return weft_text(h, 200, "held");
+}
 
 static int item(weft_http *h, void *arg)
 {
@@ -27,6 +36,7 @@ static weft_app *app_new(void)
     weft_app *app = weft_app_new();
     weft_get(app, "/items/{id}", item, NULL);
     weft_post(app, "/items/{id}", item, NULL);
+    weft_get(app, "/block", block, NULL);
     weft_get(app, "/metrics", weft_metrics_handler, app);
     weft_get(app, "/healthz", weft_healthz_handler, NULL);
     weft_get(app, "/readyz", weft_readyz_handler, NULL);
@@ -91,6 +101,38 @@ Test(metrics, counts_are_exact_while_all_processors_answer, .timeout = 60)
     cr_assert_eq(all.received, 5 * rounds);
     cr_assert_eq(all.sent - before.sent, rounds * (3 * 7 + strlen("Not Found\n")));
     cr_assert_eq(all.latency.count - before.latency.count, PIPELINED * rounds);
+    weft_app_free(app);
+}
+
+static void blocking_client(void *arg)
+{
+    struct load *load = arg;
+    weft_test_response r = weft_test_request(load->app, "GET /block HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(r.status, 200);
+    weft_test_response_free(&r);
+    weft_wg_done(&load->wg);
+}
+
+static int run_blocking_clients(void *app)
+{
+    struct load load = {.app = app};
+    weft_wg_add(&load.wg, BLOCKING);
+    for (int i = 0; i < BLOCKING; i++)
+        cr_assert_eq(weft_go(blocking_client, &load), 0);
+    return weft_wg_wait(&load.wg);
+}
+
+Test(metrics, handlers_that_lose_their_processor_are_counted_too, .timeout = 60)
+{
+    weft_app *app = app_new();
+    static weft_route_metrics r;
+    weft_run_opts opts = {.procs = 2};
+    weft_test_response first = weft_test_request(app, "GET /none HTTP/1.1\r\nHost: x\r\n\r\n");
+    weft_test_response_free(&first);
+    cr_assert_eq(weft_run_with(&opts, run_blocking_clients, app), 0);
+    cr_assert(find(app, "/block", &r));
+    cr_assert_eq(r.requests[0][1], BLOCKING);
+    cr_assert_eq(r.latency.count, BLOCKING);
     weft_app_free(app);
 }
 
