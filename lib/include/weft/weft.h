@@ -22,5 +22,6 @@
 #include <weft/test.h>
 #include <weft/timer.h>
 #include <weft/tls.h>
+#include <weft/websocket.h>
 
 #endif
