@@ -39,6 +39,7 @@ struct service {
     int n_servers;
     struct place places[PLACES_MAX];
     int n_places;
+    int n_adopted; /* of the sockets that were given, the first ones, which listeners have */
     int signal_fd;
     int status;
 };
@@ -97,6 +98,7 @@ static int add_place(struct service *s, struct http_server *server, const char *
         return address ? refuse("cannot listen on ", address, rc) : refuse_fd(fd, rc);
     place->server = server;
     s->n_places++;
+    s->n_adopted += address == NULL;
     return STATUS_OK;
 }
 
@@ -308,10 +310,23 @@ static int run(struct service *s)
     return status < 0 ? refuse("cannot start", "", status) : status;
 }
 
+/* Sockets that were given are ours, also when it did not come to serving them. */
+static void close_rest(int n_adopted, const weft_serve_opts *o)
+{
+    int at = 0;
+    for (int i = 0; i < o->n_listen_fds && i < WEFT_MAX_LISTEN; i++)
+        if (at++ >= n_adopted)
+            close(o->listen_fds[i]);
+    for (int i = 0; i < o->n_also && i < WEFT_MAX_LISTEN; i++)
+        if (!o->also[i].listen && at++ >= n_adopted)
+            close(o->also[i].listen_fd);
+}
+
 int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
 {
     struct service *s = calloc(1, sizeof *s);
     if (!app || !s) {
+        close_rest(0, opts);
         free(s);
         return refuse("cannot start", "", -ENOMEM);
     }
@@ -329,6 +344,7 @@ int weft_app_main_opts(weft_app *app, const weft_serve_opts *opts)
         status = run(s);
     for (int i = 0; i < s->n_places; i++)
         listener_free(s->places[i].listener);
+    close_rest(s->n_adopted, opts);
     https_close(&s->https);
     free(s);
     return status;

@@ -13,6 +13,7 @@
  * While some machine spins a producer wakes nobody: the spinner will come by. Therefore a spinner
  * that finds work wakes the next one (if it was the last), and one that gives up looks once more.
  * tests/models/idle.pml is this as a model that a checker has gone through. */
+#include <errno.h>
 #include <sched.h>
 #include <time.h>
 #include <weft/rt.h>
@@ -185,12 +186,24 @@ static struct task *sched_next(struct machine *m)
     }
 }
 
+static bool has_anything_run(void)
+{
+    for (int i = 0; i < proc_count(); i++) /* relaxed: nobody else runs, or it has been a while */
+        if (atomic_load_explicit(&rt.procs[i].tick, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 /* No stack can be had: the task waits in the global queue until others have ended. */
 static void postpone(struct task *task)
 {
     struct task_list one = TASK_LIST_INIT;
     task_list_push(&one, task);
     global_push(&one);
+    if (!has_anything_run()) { /* the first one: nobody will ever give memory back */
+        runtime_stop(-ENOMEM);
+        return;
+    }
     nanosleep(&(struct timespec){.tv_nsec = WEFT_MS}, NULL);
 }
 
