@@ -19,6 +19,7 @@ import time
 import files
 import proxy
 import rt
+import start
 import tls
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -282,9 +283,13 @@ def bench_files(args):
     files.bench(args.quick)
 
 
+def bench_start(_):
+    start.bench()
+
+
 SCENARIOS = {"floor": bench_floor, "handler": bench_handler, "router": bench_router,
              "idle": bench_idle, "syscalls": bench_syscalls, "rt": bench_rt, "tls": bench_tls,
-             "proxy": bench_proxy, "files": bench_files}
+             "proxy": bench_proxy, "files": bench_files, "start": bench_start}
 
 
 def main():
