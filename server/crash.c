@@ -42,7 +42,7 @@ static void on_fatal(int sig, siginfo_t *info, void *context)
     alarm(REPORT_SECONDS_MAX);
     say_frames(frames, backtrace(frames, FRAMES_MAX));
     signal(sig, SIG_DFL); /* on return it comes again, and ends the process with a core */
-    if (sig == SIGABRT)
+    if (sig == SIGABRT || info->si_code <= 0) /* what was sent does not come again by itself */
         raise(sig);
 }
 

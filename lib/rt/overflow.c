@@ -4,6 +4,8 @@
  * coroutine it was and what to set, and hands the signal on to whoever had it before, so that the
  * process ends with a core as it would have. */
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,13 +42,17 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     (void)context;
     struct machine *m = machine_self();
     const char *at = info->si_addr;
-    if (m && m->current) {
+    bool is_sent = info->si_code <= 0; /* by kill or raise: there is no address */
+    if (!is_sent && m && m->current) {
         const struct coro *c = m->current;
         if (at >= c->low && at < c->low + stack_guard_bytes(c->size_log))
             report(c);
     }
-    /* The fault repeats on return, and meets the handler that was there before. */
+    /* The fault repeats on return, and meets the handler that was there before. A signal that was
+     * sent does not repeat; raised here, it is blocked until the return. */
     sigaction(sig, sig == SIGSEGV ? &rt.old_segv : &rt.old_bus, NULL);
+    if (is_sent)
+        raise(sig);
 }
 
 int overflow_install(void)

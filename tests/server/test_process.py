@@ -82,6 +82,15 @@ class Process(unittest.TestCase):
         self.assertRegex(said, r"  crash_on_purpose\+0x[0-9a-f]+ \(crash\.so\+0x") # static: by name
         self.assertIn("another one starts", said)
 
+    def test_a_fault_signal_that_was_sent_ends_the_worker_as_a_fault_does(self):
+        self.server.start()
+        for sig in [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT]:
+            before = self.server.workers()
+            os.kill(before[0], sig)
+            until(lambda: self.server.workers() not in ([], before), f"{sig} ends the worker")
+            self.assertEqual(self.server.get("/ping"), (200, "one"))
+            self.assertIn(f"signal {int(sig)} (", self.server.said())
+
     def test_a_reload_takes_the_new_file(self):
         self.server.start()
         before = self.server.workers()
