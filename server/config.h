@@ -1,4 +1,4 @@
-/* config.h: what weft.yaml says, as data. See docs/config.md for what each key means.
+/* config.h: what weft.yaml says, as data. See docs/weft.yaml for what each key means.
  *
  * Text is as the file has it; what has a unit (durations, sizes) has been read into the field
  * beside it by config_load, which has checked everything that can be checked without serving. */
@@ -23,7 +23,6 @@ struct config_list {
 
 enum config_switch { SWITCH_UNSET, SWITCH_OFF, SWITCH_ON };
 enum config_format { FORMAT_COMMON, FORMAT_COMBINED, FORMAT_JSON };
-enum config_level { LEVEL_UNSET, LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST, BALANCE_RANDOM, BALANCE_HASH };
 enum config_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
 
@@ -110,8 +109,8 @@ struct config_timeouts {
 };
 
 struct config_limits {
-    struct config_quantity body, header, memory;
-    uint32_t headers, connections, connections_per_client;
+    struct config_quantity body, header;
+    uint32_t headers, connections;
 };
 
 struct config_certificate {
@@ -132,7 +131,6 @@ struct config_tls {
 struct config_log {
     char *access, *error; /* "off", "stderr", "stdout" or a file's path */
     enum config_format format;
-    enum config_level level;
 };
 
 struct config_admin {
@@ -146,7 +144,6 @@ struct config {
     uint32_t threads;
     char *user, *group;
     char *pid_file;
-    enum config_switch confine;
     struct config_list trusted_proxies;
     enum config_switch proxy_protocol;
     struct config_timeouts timeouts;

@@ -406,7 +406,6 @@ static void server(struct check *k)
     struct config_limits *l = &c->limits;
     size(k, "limits", "body", &l->body);
     size(k, "limits", "header", &l->header);
-    size(k, "limits", "memory", &l->memory);
     if (l->header.value > 16 << 10)
         wrong(k, "limits", "header", "is %s; expected at most 16KB", l->header.text);
     if (l->headers > 100)

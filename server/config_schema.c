@@ -1,4 +1,4 @@
-/* config_schema.c: the keys of weft.yaml. A key that is added here stands in docs/config.md too; a
+/* config_schema.c: the keys of weft.yaml. A key that is added here stands in docs/weft.yaml too; a
  * test compares the two. */
 #include "config_schema.h"
 
@@ -10,8 +10,6 @@ static const cyaml_strval_t switches[] = {
 };
 static const cyaml_strval_t formats[] = {
     {"common", FORMAT_COMMON}, {"combined", FORMAT_COMBINED}, {"json", FORMAT_JSON}};
-static const cyaml_strval_t levels[] = {
-    {"error", LEVEL_ERROR}, {"warn", LEVEL_WARN}, {"info", LEVEL_INFO}, {"debug", LEVEL_DEBUG}};
 static const cyaml_strval_t balances[] = {{"round_robin", BALANCE_ROUND_ROBIN},
                                           {"least_connections", BALANCE_LEAST},
                                           {"random", BALANCE_RANDOM},
@@ -149,8 +147,6 @@ static const cyaml_schema_field_t limit_fields[] = {
     QUANTITY("header", struct config_limits, header),
     NUMBER("headers", struct config_limits, headers),
     NUMBER("connections", struct config_limits, connections),
-    NUMBER("connections_per_client", struct config_limits, connections_per_client),
-    QUANTITY("memory", struct config_limits, memory),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t certificate_fields[] = {
@@ -177,7 +173,6 @@ static const cyaml_schema_field_t log_fields[] = {
     TEXT("access", struct config_log, access),
     WORD("format", struct config_log, format, formats),
     TEXT("error", struct config_log, error),
-    WORD("level", struct config_log, level, levels),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t admin_fields[] = {
@@ -191,7 +186,6 @@ static const cyaml_schema_field_t fields[] = {
     TEXT("user", struct config, user),
     TEXT("group", struct config, group),
     TEXT("pid_file", struct config, pid_file),
-    SWITCH("confine", struct config, confine),
     LIST("trusted_proxies", struct config, trusted_proxies),
     SWITCH("proxy_protocol", struct config, proxy_protocol),
     MAPPING("timeouts", struct config, timeouts, timeout_fields),

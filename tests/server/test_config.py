@@ -25,7 +25,7 @@ MISTAKES = [
     ("threads: many\n", "1:10", "threads is 'many'; expected a number"),
     ("threads: 257\n", "1:10", "threads: is 257; expected 1 to 256"),
     ("threads: 2\nuser: root\nthreads: 4\n", "3:1", "'threads' stands twice; first in line 1"),
-    ("confine: maybe\n", "1:10", "confine is 'maybe'; expected one of true, false"),
+    ("compress: maybe\n", "1:11", "compress is 'maybe'; expected one of true, false"),
     ("listen: ['127.0.0.1']\n", "1:10", "'127.0.0.1' is no address"),
     ("listen: [':99999']\n", "1:10", "':99999' is no address"),
     ("timeouts: { idle: 10 }\n", "1:19", "'10' is no duration; expected one like 500ms"),
