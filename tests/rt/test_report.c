@@ -11,7 +11,7 @@
 
 /* ---- deadlock ---- */
 
-__attribute__((noinline)) static int wait_on_nobody(weft_chan *ch)
+__attribute__((noinline, noclone)) static int wait_on_nobody(weft_chan *ch)
 {
     int v;
     int rc = weft_chan_recv(ch, &v);
@@ -133,7 +133,7 @@ static void wait_for_end(void *arg)
     cr_assert_eq(weft_chan_recv(arg, NULL), -EPIPE);
 }
 
-__attribute__((noinline)) static int spin_on(_Atomic(int) *flag)
+__attribute__((noinline, noclone)) static int spin_on(_Atomic(int) *flag)
 {
     while (!atomic_load(flag))
         ;
