@@ -7,7 +7,8 @@ static const struct {
 } handlers[] = {
     {"echo", handler_echo},          {"hello", handler_hello}, {"healthz", weft_healthz_handler},
     {"home", handler_home},          {"json", handler_json},   {"plaintext", handler_plaintext},
-    {"readyz", weft_readyz_handler}, {"sleep", handler_sleep},
+    {"readyz", weft_readyz_handler}, {"sleep", handler_sleep}, {"ws_chat", handler_ws_chat},
+    {"ws_echo", handler_ws_echo},
 };
 
 weft_handler *handlers_find(const char *name)
@@ -20,5 +21,5 @@ weft_handler *handlers_find(const char *name)
 
 const char *handlers_names(void)
 {
-    return "echo, healthz, hello, home, json, plaintext, readyz, sleep";
+    return "echo, healthz, hello, home, json, plaintext, readyz, sleep, ws_chat, ws_echo";
 }

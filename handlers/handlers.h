@@ -11,6 +11,8 @@ int handler_json(weft_http *h, void *arg);      /* {"message":"Hello, World!"} *
 int handler_hello(weft_http *h, void *arg);     /* greets the parameter {name} */
 int handler_echo(weft_http *h, void *arg);      /* the request, as JSON */
 int handler_sleep(weft_http *h, void *arg);     /* answers after the parameter {ms} milliseconds */
+int handler_ws_chat(weft_http *h, void *arg);   /* a chat room: its page, and its WebSocket */
+int handler_ws_echo(weft_http *h, void *arg);   /* gives back a WebSocket's messages */
 
 /* A built-in handler by the name that the configuration has for it; NULL when there is none. */
 weft_handler *handlers_find(const char *name);

@@ -36,6 +36,7 @@ static const char page[] =
     "<li><a href=/hello/you>/hello/{name}</a><span>a parameter of the path</span>\n"
     "<li><a href='/echo?a=1'>/echo</a><span>your request, any method, told back as JSON</span>\n"
     "<li><a href=/sleep/500>/sleep/{ms}</a><span>parks its coroutine, not a thread</span>\n"
+    "<li><a href=/chat>/chat</a><span>a room of WebSockets; /ws/echo gives messages back</span>\n"
     "<li><a href=/static/>/static/</a><span>files, from weft serve --root DIR</span>\n"
     "</ul>\n"
     "<p>A handler:</p>\n"

@@ -19,6 +19,8 @@ weft_app *demo_new(const char *root)
     weft_get(app, "/hello/{name}", handler_hello, NULL);
     weft_any(app, "/echo", handler_echo, NULL);
     weft_get(app, "/sleep/{ms}", handler_sleep, NULL);
+    weft_get(app, "/ws/echo", handler_ws_echo, NULL);
+    weft_get(app, "/chat", handler_ws_chat, NULL);
     weft_get(app, "/static/{path...}", root ? weft_static : no_root, (void *)(uintptr_t)root);
     return app;
 }
