@@ -2,8 +2,8 @@
 
 Each request carries a number used once, which its answer must carry back. A request ends in one of
 four ways: answered right; refused, by a status that says so (502, 503, 504); broken, when the
-connection ended or could not be made; or wrong: another's answer, bytes that belong to none, or none
-in good time. Wrong must never be."""
+connection ended or could not be made; or wrong: another's answer, bytes that belong to none, or
+none in good time. Wrong must never be."""
 import collections
 import json
 import random

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """soak.py: the supervised server under load while things are done to it.
 
-    soak.py WEFT [--seconds N] [--seed N] [--clients N]
+    soak.py WEFT [--seconds N] [--seed N] [--clients N] [--tsan]
 
 A seeded schedule kills the worker, upgrades, reloads (bad files too), kills and freezes upstreams,
-fills the disk of the logs, takes descriptors and CPUs away. The clients' ledger (ledger.py) must hold
-nothing wrong; and each failure must overlap something that may fail requests."""
+fills the disk of the logs, takes descriptors and CPUs away. The clients' ledger (ledger.py) must
+hold nothing wrong; and each failure must overlap something that may fail requests."""
 import argparse
 import os
 import random
@@ -20,6 +20,8 @@ options.add_argument("weft")
 options.add_argument("--seconds", type=float, default=60)
 options.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(31))
 options.add_argument("--clients", type=int, default=8)
+options.add_argument("--tsan", action="store_true",
+                     help="it is built so: schedules are drawn, and a data race fails the run")
 options = options.parse_args()
 os.environ["WEFT_BIN"] = os.path.abspath(options.weft)
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "server")]
@@ -56,7 +58,8 @@ class Chaos:
         for i, port in enumerate(self.ports):
             text = text.replace(f"UP{i}", str(port))
         self.text = text
-        self.server = Supervised(text).start()
+        drawn = {"WEFT_SCHED_SEED": str(options.seed or 1)} if options.tsan else {}
+        self.server = Supervised(text, **drawn).start()
         self.excuses = [] # (begun, ended, prefix of the paths that may fail)
         self.done = []
 
@@ -74,7 +77,8 @@ class Chaos:
 
     def kill_the_worker(self):
         begun, before = time.monotonic(), self.server.workers()
-        how = self.draw.choice([signal.SIGKILL, signal.SIGSEGV])
+        # The sanitizer keeps signals back for itself.
+        how = signal.SIGKILL if options.tsan else self.draw.choice([signal.SIGKILL, signal.SIGSEGV])
         for pid in before:
             os.kill(pid, how)
         self.until_another(before)
@@ -207,10 +211,11 @@ try:
     is_good = chaos.run()
 finally:
     ended, errors = chaos.close()
+    is_good = is_good and "ThreadSanitizer" not in errors
     if not is_good:
         print(errors[-4000:])
         print(f"FAILED: {sys.argv[0]} {options.weft} --seconds {options.seconds:g} "
-              f"--seed {options.seed}")
+              f"--seed {options.seed}{' --tsan' if options.tsan else ''}")
 if ended != 0:
     print(f"the server ended with {ended}")
 sys.exit(0 if is_good and ended == 0 else 1)
