@@ -13,7 +13,7 @@ CC = os.environ.get("CC", "cc").split()
 CXX = os.environ.get("CXX", "c++").split()
 PAGES = ["coroutines", "channels", "synchronisation", "contexts", "blocking", "debugging",
          "routing", "middleware", "testing", "requests", "bodies", "responses", "client", "proxy",
-         "files"]
+         "files", "websocket"]
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fstack-clash-protection"]
 
 # A whole program, and what it prints when the page shows it.
