@@ -159,7 +159,7 @@ class Rolling(unittest.TestCase):
 
 class Manifest(unittest.TestCase):
     def test_the_configuration_in_the_kubernetes_manifest_is_one(self):
-        with open(os.path.join(ROOT, "packaging/kubernetes.yaml"), encoding="utf-8") as file:
+        with open(os.path.join(ROOT, "server/packaging/kubernetes.yaml"), encoding="utf-8") as file:
             lines = re.search(r"  weft\.yaml: \|\n((?:    .*\n)+)", file.read())[1]
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
             config.write(re.sub(r"^    ", "", lines, flags=re.M))
