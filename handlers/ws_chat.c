@@ -2,7 +2,8 @@
  *
  * A member is two coroutines: the handler's receives what he says and puts it into every member's
  * channel; another one takes what is in his own channel and sends it. So nobody waits for a slow
- * member: one whose channel is full is put out. Lines are shared and counted, not copied.
+ * member: one whose channel is full is put out, which ends both. Lines are shared and counted, not
+ * copied.
  *
  * The room's lock guards the list, the history and is_out; nothing parks under it. */
 #include <errno.h>
@@ -36,6 +37,7 @@ struct line {
 struct member {
     struct member *next;
     weft_ws *ws;
+    weft_ctx *ctx;    /* his two coroutines'; ends when he is put out */
     weft_chan *lines; /* of struct line *, each a reference */
     weft_str name;
     bool is_out; /* not in the list any more, and `lines` is closed */
@@ -91,6 +93,7 @@ static void put_out_locked(struct member *m)
     room.count--;
     m->is_out = true;
     weft_chan_close(m->lines);
+    weft_ctx_cancel(m->ctx);
 }
 
 static bool queue_locked(struct member *m, struct line *l)
@@ -160,13 +163,16 @@ static int join(struct member *m)
     return rc;
 }
 
-static void leave(struct member *m)
+/* Returns whether he had been put out before. */
+static bool leave(struct member *m)
 {
     weft_mutex_lock(&room.lock);
-    if (!m->is_out)
+    bool was_out = m->is_out;
+    if (!was_out)
         put_out_locked(m);
     tell_locked("left", m->name, (weft_str){NULL, 0}); /* without memory nobody is told */
     weft_mutex_unlock(&room.lock);
+    return was_out;
 }
 
 static int say(struct member *m, weft_str text)
@@ -177,7 +183,7 @@ static int say(struct member *m, weft_str text)
     return rc < 0 ? rc : weft_sleep(SAID_EACH_NS);
 }
 
-/* Sends a member what is in his channel, until that is closed. */
+/* Sends a member what is in his channel, until that is closed or he has gone. */
 static int deliver(void *arg)
 {
     struct member *m = arg;
@@ -187,10 +193,9 @@ static int deliver(void *arg)
         rc = weft_ws_send(m->ws, WEFT_WS_TEXT, l->json, l->len);
         line_drop(l);
         if (rc < 0)
-            return rc;
+            break;
     }
-    if (rc == -EPIPE) /* he is too far behind, or leaves: then a close is on its way already */
-        weft_ws_close(m->ws, WEFT_WS_POLICY, "too slow");
+    weft_ctx_cancel(m->ctx); /* nothing reaches him any more: he need not be heard */
     return 0;
 }
 
@@ -205,33 +210,54 @@ static int hear(struct member *m)
         else if (said.data.len && (rc = say(m, said.data)) < 0)
             break;
     }
-    /* What his coroutine for sending would say of the end of his channel, said better. */
-    if (rc == -ECANCELED)
+    return rc;
+}
+
+/* Why a member is not heard any more, where the socket has not told him itself. */
+static void say_goodbye(struct member *m, int rc, bool was_put_out)
+{
+    if (was_put_out)
+        weft_ws_close(m->ws, WEFT_WS_POLICY, "too slow");
+    else if (rc == -ECANCELED)
         weft_ws_close(m->ws, WEFT_WS_GOING_AWAY, NULL);
     else if (rc < 0)
         weft_ws_close(m->ws, WEFT_WS_INTERNAL, NULL);
+}
+
+/* In the member's context. */
+static int take_part(struct member *m)
+{
+    weft_group sender;
+    int rc = join(m);
+    if (rc < 0) {
+        weft_ws_close(m->ws, 1013, rc == -ENOSPC ? "the room is full" : NULL); /* try again later */
+        return rc == -ENOSPC ? 0 : rc;
+    }
+    weft_group_init(&sender, (weft_group_opts){.limit = 1});
+    rc = weft_group_go(&sender, deliver, m);
+    if (rc == 0)
+        rc = hear(m);
+    bool was_put_out = leave(m);
+    weft_ctx_cancel(m->ctx); /* what he has not got, he does not want */
+    weft_group_wait(&sender);
+    say_goodbye(m, rc, was_put_out);
     return rc == -ENOMEM ? rc : 0;
 }
 
-static int take_part(struct member *m)
+static int member_run(struct member *m)
 {
     struct line *l;
-    weft_group sender;
-    int rc = join(m);
-    if (rc == 0) {
-        weft_group_init(&sender, (weft_group_opts){.limit = 1});
-        rc = weft_group_go(&sender, deliver, m);
-        if (rc == 0)
-            rc = hear(m);
-        leave(m);
-        weft_group_wait(&sender); /* its error is that the member has gone */
-    } else {
-        weft_ws_close(m->ws, 1013, rc == -ENOSPC ? "the room is full" : NULL); /* try again later */
-    }
+    int rc = weft_ctx_new(weft_ctx_current(), WEFT_NO_DEADLINE, &m->ctx);
+    if (rc < 0)
+        return rc;
+    weft_ctx *old = weft_ctx_enter(m->ctx);
+    rc = take_part(m);
+    weft_ctx_leave(old);
+    weft_ctx_unref(m->ctx);
     while (m->lines && weft_chan_try_recv(m->lines, &l) == 0)
         line_drop(l);
     weft_chan_free(m->lines);
-    return rc == -ENOSPC ? 0 : rc;
+    return rc;
 }
 
 int handler_ws_chat(weft_http *h, void *arg)
@@ -252,5 +278,5 @@ int handler_ws_chat(weft_http *h, void *arg)
         return -ENOMEM;
     *m = (struct member){.name = name.len ? name : WEFT_STR("somebody")};
     int rc = weft_ws_accept(h, &opts, &m->ws);
-    return rc ? rc : take_part(m);
+    return rc ? rc : member_run(m);
 }

@@ -29,6 +29,7 @@ class WebSocket:
         while not self.head.endswith(b"\r\n\r\n"):
             self.head += self.read(1)
         if b" 101 " not in self.head.split(b"\r\n")[0]:
+            self.socket.close()
             raise OSError(self.head.decode())
 
     def read(self, size):
